@@ -1,0 +1,40 @@
+"""Who is calling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of this host, as the kernel judges it.
+
+    `groups` are the supplementary group ids, sorted and unique; `gid` is the primary one and may be missing from them.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One identity, proven at a door.
+
+    `name` is the person's or the tool's name, empty for a caller nobody knows. `groups` are policy groups. `account` is the
+    local account behind the caller, where there is one: a certificate or a named door may have none. `via` says how the
+    identity was proven (`unix`, `door`, `tls`, `raw`), for the record.
+    """
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    account: Account | None = None
+    via: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody vouched for this caller."""
+        return bool(self.name)
+
+
+NOBODY = Principal("")
