@@ -22,7 +22,7 @@ class Kind(StrEnum):
     SERVICE = "Service"
     TASK = "Task"
     NODE = "Node"
-    SECRET = "Secret"
+    SECRET = "Secret"  # noqa: S105  the Engine's own word for a kind of thing, not a value
     CONFIG = "Config"
     PLUGIN = "Plugin"
     SYSTEM = "System"

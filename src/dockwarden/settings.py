@@ -1,0 +1,219 @@
+"""Every option: its name, its type, its default and what it is for.
+
+`load_settings` reads one TOML file. An option nobody knows refuses to start, since a misspelt limit is no limit. Paths that
+are not absolute stand beside the file. The page docs/settings.md is made from the classes below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dockwarden.words.errors import BadConfig
+
+T = TypeVar("T")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file."""
+
+
+def _help(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
+class EngineSettings(Section, frozen=True, kw_only=True):
+    """The Docker Engine that is protected."""
+
+    address: Annotated[str, _help("where the Engine listens: unix://PATH or tcp://HOST:PORT")]
+    plugin: Annotated[str, _help("the name of our sockets in the Engine's plugin folder, one for each Engine of a machine")] = "dockwarden"
+    plugin_dir: Annotated[str, _help("the folder in which the Engine looks for plugin sockets")] = "/run/docker/plugins"
+    lock: Annotated[bool, _help("be the Engine's authorization plugin too, so that its raw socket obeys the same policy")] = False
+    unknown: Annotated[Literal["refuse", "drop"], _help("a body field no table knows: refuse the call or drop the field")] = "refuse"
+    pool: Annotated[int, _help("how many idle connections to the Engine to keep")] = 64
+    timeout_s: Annotated[float, _help("how long, in seconds, the Engine may take to accept a connection")] = 10.0
+
+
+class DoorSettings(Section, frozen=True, kw_only=True, rename={"as_": "as"}):
+    """One way in."""
+
+    listen: Annotated[str, _help("where the door listens: unix://PATH, or tcp://HOST:PORT with TLS and client certificates")]
+    kind: Annotated[Literal["docker"], _help("what is spoken there")] = "docker"
+    as_: Annotated[str, _help("a named door: whoever comes in here is this one, so mount the socket only where that is meant")] = ""
+    mode: Annotated[str, _help("the socket's permission bits in octal; who a caller is does not depend on them")] = "0666"
+    certificate: Annotated[str, _help("TLS: the door's own certificate chain (PEM)")] = ""
+    key: Annotated[str, _help("TLS: the key of that certificate (PEM, mode 0600)")] = ""
+    client_ca: Annotated[str, _help("TLS: whose client certificates are believed (PEM)")] = ""
+
+
+class ImageSettings(Section, frozen=True, kw_only=True):
+    """Whose images are for all."""
+
+    shared_from: Annotated[tuple[str, ...], _help("image names made by members of these groups may be used by everyone")] = (
+        "admins", "operators",
+    )
+
+
+class BindSettings(Section, frozen=True, kw_only=True):
+    """Which folders of the host containers may mount."""
+
+    roots: Annotated[tuple[str, ...], _help("folders below which binds are mounted by us, checked at every start")] = ()
+
+
+class LedgerSettings(Section, frozen=True, kw_only=True):
+    """The record."""
+
+    segment_bytes: Annotated[int, _help("a segment file turns over at this size")] = 64 << 20
+    retain_days: Annotated[int, _help("segments older than this leave the folder, with a signed entry saying so; 0 keeps all")] = 0
+
+
+class LimitSettings(Section, frozen=True, kw_only=True):
+    """What one caller may cost."""
+
+    header_bytes: Annotated[int, _help("the longest request line and headers together")] = 32 << 10
+    body_bytes: Annotated[int, _help("the longest body that is judged as a whole; uploads stream and are not limited by it")] = 1 << 20
+    connections: Annotated[int, _help("connections one principal may hold open at a time")] = 256
+    header_timeout_s: Annotated[float, _help("how long a request may take to arrive, from its first byte to the end of its headers")] = 10.0
+    idle_s: Annotated[float, _help("how long a connection may wait for its next request; streams under way are never cut")] = 300.0
+    answer_bytes: Annotated[int, _help("the longest answer that is veiled as a whole")] = 64 << 20
+    drain_s: Annotated[float, _help("how long calls under way may take to end after SIGTERM")] = 10.0
+
+
+class VeilSettings(Section, frozen=True, kw_only=True):
+    """What of an answer is hidden."""
+
+    env_shown: Annotated[tuple[str, ...], _help("environment variables whose values everyone may see")] = (
+        "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM", "HOSTNAME", "DEBIAN_FRONTEND",
+    )
+
+
+class OperateSettings(Section, frozen=True, kw_only=True):
+    """For those who run it."""
+
+    listen: Annotated[str, _help("HOST:PORT of /healthz and /metrics, loopback only; empty turns both off")] = "127.0.0.1:9351"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _help("the least serious event that is logged")] = "info"
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    engine: EngineSettings
+    door: tuple[DoorSettings, ...] = ()
+    binds: BindSettings = BindSettings()
+    images: ImageSettings = ImageSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    limits: LimitSettings = LimitSettings()
+    veil: VeilSettings = VeilSettings()
+    operate: OperateSettings = OperateSettings()
+    observe: Annotated[bool, _help("decide and record, but refuse nothing: for the first days only")] = False
+    file: Annotated[Path, _help("set by the reader: where this was read from")] = Path("dockwarden.toml")
+
+    @property
+    def dir(self) -> Path:
+        """The folder of the file: D."""
+        return self.file.parent
+
+    @property
+    def state_dir(self) -> Path:
+        """`D/state`: all that dockwarden itself writes."""
+        return self.dir / "state"
+
+    @property
+    def ledger_dir(self) -> Path:
+        """`D/state/ledger`."""
+        return self.state_dir / "ledger"
+
+    @property
+    def policy_dir(self) -> Path:
+        """`D/policies`."""
+        return self.dir / "policies"
+
+    @property
+    def people_file(self) -> Path:
+        """`D/people.toml`."""
+        return self.dir / "people.toml"
+
+    @property
+    def doors(self) -> tuple[DoorSettings, ...]:
+        """The doors, with the default one where the file names none."""
+        return self.door or (DoorSettings(listen=f"unix://{self.dir / 'docker.sock'}"),)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read `path`, every option checked.
+
+    Raises:
+        BadConfig: the file is not there, is not TOML, has an option nobody knows, or a value that cannot be meant.
+    """
+    where = str(path)
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        mend = "make one with: dockwarden init --dir DIR --engine unix://PATH"
+        raise BadConfig(where, f"cannot be read ({error.strerror})", mend) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(where, f"is not TOML: {error}", "mend that line") from None
+    if "file" in raw:
+        raise BadConfig(where, "unknown option `file`", "remove it")
+    settings = _typed(raw, where)
+    settings = msgspec.structs.replace(settings, file=path.absolute())
+    _check_addresses(settings, where)
+    return settings
+
+
+def _typed(raw: dict[str, Any], where: str) -> Settings:
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise BadConfig(where, _plain(str(error)), _nearest(str(error))) from None
+
+
+def _plain(text: str) -> str:
+    return text.replace("Object contains unknown field", "unknown option").replace("Object missing required field", "missing option")
+
+
+def _nearest(text: str) -> str:
+    """The mend for a misspelt option: the known name nearest to it."""
+    parts = text.split("`")
+    close = difflib.get_close_matches(parts[1], sorted(option_names()), n=1) if len(parts) > 1 else []
+    return f"did you mean `{close[0]}`?" if close and "unknown" in text else "see docs/settings.md for every option"
+
+
+def option_names() -> frozenset[str]:
+    """The name of every option and section."""
+    sections: list[type[Section]] = [Settings, *(kind for kind in Section.__subclasses__() if kind is not Settings)]
+    return frozenset(name for section in sections for name in section.__struct_encode_fields__) - {"file"}
+
+
+def _check_addresses(settings: Settings, where: str) -> None:
+    _check_address(settings.engine.address, f"{where}: [engine] address")
+    for number, door in enumerate(settings.doors, 1):
+        place = f"{where}: door {number}"
+        scheme = _check_address(door.listen, f"{place} listen")
+        has_tls = bool(door.certificate and door.key and door.client_ca)
+        is_local = urlsplit(door.listen).hostname in {"127.0.0.1", "::1", "localhost"}
+        if scheme == "tcp" and not has_tls and not (door.as_ and is_local):
+            raise BadConfig(place, "a tcp door proves nobody's identity by itself", "set certificate, key and client_ca, or listen on unix://")
+        if any((door.certificate, door.key, door.client_ca)) and not (has_tls and scheme == "tcp"):
+            raise BadConfig(place, "TLS needs tcp:// and all of certificate, key and client_ca", "add what is missing")
+    roots = [Path(root) for root in settings.binds.roots]
+    for root in roots:
+        if not root.is_absolute() or root == Path("/"):
+            raise BadConfig(f"{where}: [binds] roots", f"{root} cannot be a root", "name an absolute folder below /")
+
+
+def _check_address(address: str, place: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        return "unix"
+    try:
+        if parts.scheme == "tcp" and parts.hostname and parts.port:
+            return "tcp"
+    except ValueError:
+        pass
+    raise BadConfig(place, f"{address!r} is no address", "write unix:///absolute/path or tcp://HOST:PORT")
