@@ -133,14 +133,14 @@ def _split(spec: str, place: str) -> tuple[str, str]:
     user, colon, group = spec.partition(":")
     parts = [user, group] if colon else [user]
     if (colon and not group) or not all(part == "" or NUMBER.fullmatch(part) or NAME.fullmatch(part) for part in parts):
-        raise Forbidden("user.unclear", f"{place} {spec!r} cannot be read for sure; write uid:gid in plain numbers, or a name the image has")
+        raise Forbidden("user.unclear", f"{place} {spec!r} cannot be read for sure; write uid:gid in numbers, or a name the image has")
     return user, group
 
 
 def _checked(uid: int, gid: int, groups: Iterable[int], name: str, is_given: bool, is_remapped: bool, place: str) -> EffectiveUser:
     more = tuple(sorted(set(groups) - {gid}))
     if not all(0 <= number <= ID_LIMIT for number in (uid, gid, *more)):
-        raise Forbidden("user.unclear", f"{place}: a uid or gid of {name!r} is out of range; write uid:gid with numbers from 0 to {ID_LIMIT}")
+        raise Forbidden("user.unclear", f"{place}: a uid or gid of {name!r} is out of range; write uid:gid, each up to {ID_LIMIT}")
     is_root = not is_remapped and (uid == 0 or gid == 0 or 0 in more)
     return EffectiveUser(uid, gid, more, name, is_given, is_root)
 
