@@ -78,10 +78,6 @@ CATALOGUE: tuple[Escape, ...] = (
         "mount it read-only (add :ro), or use a folder that you can write", "5.13",
     ),
     Escape(
-        "bind-unclear:", "HostConfig.Binds, Mounts", "a path of the host that nothing is known of",
-        "use a named volume (-v NAME:/path), or ask for a bind root on this machine", "5.13",
-    ),
-    Escape(
         "bind-relabel:", "HostConfig.Binds", "the option z or Z, which relabels the host's files", "leave z and Z out", "2.1 Binds opts",
     ),
     Escape(
@@ -214,10 +210,6 @@ CATALOGUE: tuple[Escape, ...] = (
     Escape("storage-opt:", "HostConfig.StorageOpt", "a storage option other than size", "use size only", "2.1 denial of service"),
     Escape("isolation:", "HostConfig.Isolation", "an isolation that Linux does not have", "leave it out", "2.1 Isolation"),
     Escape(
-        "container-id-file", "HostConfig.ContainerIDFile", "a file name that only the client should know", "leave it out of the body",
-        "2.1 ContainerIDFile",
-    ),
-    Escape(
         "endpoint-address", "NetworkingConfig.EndpointsConfig", "a fixed address on a network that is not yours",
         "leave out --ip and --mac-address, or use a network of your own", "2.3",
     ),
@@ -247,6 +239,11 @@ CATALOGUE: tuple[Escape, ...] = (
         "take a subnet of 10/8, 172.16/12, 192.168/16 or fc00::/7", "2.5 networks/create",
     ),
     Escape("network-scope:", "Scope", "a network of the whole cluster", "leave the scope out, or write local", "2.5 networks/create"),
+    Escape(
+        "container-privileged", "the container", "it is a privileged one, and a process in it is root on the host",
+        "use a container that is not privileged", "2.4 exec",
+    ),
+    Escape("checkpoint", "query checkpoint", "starts from a memory image, which no other fact describes", "start it plainly", "2.4 start"),
     Escape(
         "checkpoint-dir", "query checkpoint-dir", "a folder of the host that the Engine reads or writes as root", "leave it out",
         "2.4 start",
@@ -283,13 +280,16 @@ CATALOGUE: tuple[Escape, ...] = (
         "image-change:", "query changes", "a Dockerfile line that a change cannot be, or that cannot be told",
         "use USER, ENV, CMD, ENTRYPOINT, EXPOSE, LABEL, VOLUME, WORKDIR", "2.6",
     ),
-    Escape("swarm:", "swarm, node, plugin", "changes the cluster or runs code as root on the host", "ask an administrator", "2.8"),
     Escape(
         "service-plugin", "TaskTemplate.PluginSpec, Runtime", "a service that installs a plugin, which is root on the host",
         "run a container", "2.8",
     ),
     Escape("service-option:", "TaskTemplate", "a service option that reaches beyond its containers", "leave it out", "2.8"),
     Escape("secret-driver:", "Driver, Templating", "a plugin provides the value", "give the value as Data", "2.8"),
+    Escape(
+        "block-device:", "HostConfig.Blkio*Device*", "a limit on a device of the host, named by its path", "limit it with --blkio-weight",
+        "2.1 denial of service",
+    ),
 )
 """Every fact there is, exact names before the prefixes they begin with."""
 

@@ -44,12 +44,13 @@ class BindSource:
 class ImageConfig:
     """An image that the Engine has.
 
-    `user` is its `Config.User` as written; `passwd` and `group` are the texts of its `/etc/passwd` and `/etc/group`, empty where
-    it has none. `names` are its `RepoTags`, `digests` its `RepoDigests`, `on_build` its `Config.OnBuild`.
+    `user` and `working_dir` are of its `Config`, as written; `passwd` and `group` are the texts of its `/etc/passwd` and
+    `/etc/group`, empty where it has none. `names` are its `RepoTags`, `digests` its `RepoDigests`, `on_build` its `Config.OnBuild`.
     """
 
     id: str
     user: str = ""
+    working_dir: str = ""
     passwd: str = ""
     group: str = ""
     names: tuple[str, ...] = ()
@@ -63,7 +64,8 @@ class ContainerState:
     """The container that a call is about (exec, update, commit, archive), from its inspect answer.
 
     `user` is its `Config.User`: numbers where it was made through us. `group_add` is `HostConfig.GroupAdd`. `binds` counts what
-    of the host is mounted in it, our own driver's mounts included.
+    of the host is mounted in it, our own driver's mounts included; `bind_targets` says where, cleaned, as far as the caller's own
+    account could not do all that the Engine can do there.
     """
 
     id: str
@@ -72,6 +74,7 @@ class ContainerState:
     is_privileged: bool = False
     userns_mode: str = ""
     binds: int = 0
+    bind_targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class Known:
     image name that the call moves (`references.moved_names`) whether it is `new`, `own`, `refresh`, `shared` or `other`.
     `accounts` and `host_groups` are the uids and gids that the host knows. `sockets` are paths of sockets that give power over
     the Engine or over us; a bind of one, or of a folder that holds one, is an escape. `dockerfile` is the text of a classic
-    build's Dockerfile once it was read, `on_build` the triggers of the images it builds on.
+    build's Dockerfile once it was read, `on_build` the triggers of the images it builds on; `loaded` are the names in a loaded
+    archive's manifest, once it was read.
     """
 
     principal: Principal = NOBODY
@@ -99,5 +103,6 @@ class Known:
     plugin: str = "dockwarden"
     door: str = ""
     env_restored: bool = False
+    loaded: tuple[str, ...] = ()
     dockerfile: str | None = None
     on_build: tuple[str, ...] = ()
