@@ -93,7 +93,7 @@ class CallHead:
     version: str
     names: Mapping[str, str]
     query: Mapping[str, tuple[str, ...]]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class EngineCall:
     version: str
     names: Mapping[str, str]
     query: Mapping[str, tuple[str, ...]]
-    headers: Mapping[str, str]
-    body: Body | list[Any] | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    body: Body | list[Any] | None = field(default=None, repr=False)
 
     def first(self, parameter: str) -> str:
         """The value of a query parameter, "" where it was not given."""
@@ -118,5 +118,5 @@ class Request:
 
     method: str
     target: str
-    headers: Headers
-    body: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)

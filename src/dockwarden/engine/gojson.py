@@ -255,4 +255,4 @@ def _empty(value: Any) -> Any:
     return {}
 
 
-_LEAVES: dict[Any, Reader] = {bool: _bool, int: _int, float: _float, str: _str, dict: _empty}
+_LEAVES: dict[Any, Reader] = {bool: _bool, int: _int, float: _float, str: _str, dict: _empty, Any: lambda value: value}
