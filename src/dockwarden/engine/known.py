@@ -45,7 +45,8 @@ class ImageConfig:
     """An image that the Engine has.
 
     `user` and `working_dir` are of its `Config`, as written; `passwd` and `group` are the texts of its `/etc/passwd` and
-    `/etc/group`, empty where it has none. `names` are its `RepoTags`, `digests` its `RepoDigests`, `on_build` its `Config.OnBuild`.
+    `/etc/group`, empty where it has none. `names` are its `RepoTags`, `digests` its `RepoDigests`, `on_build` its `Config.OnBuild`,
+    `exposed_ports` the keys of its `Config.ExposedPorts`.
     """
 
     id: str
@@ -56,6 +57,7 @@ class ImageConfig:
     names: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     on_build: tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +86,8 @@ class Known:
     `found` holds what each reference of the call resolved to; a reference that is missing was not found. `image` is the image
     of a create, or the image of `container` for an exec. `binds` is keyed by the cleaned source path. `names` says of each full
     image name that the call moves (`references.moved_names`) whether it is `new`, `own`, `refresh`, `shared` or `other`.
-    `accounts` and `host_groups` are the uids and gids that the host knows. `sockets` are paths of sockets that give power over
+    `accounts` and `host_groups` are the uids and gids that the host knows. `cpus` is how many
+    the host has, 0 if nobody knows. `sockets` are paths of sockets that give power over
     the Engine or over us; a bind of one, or of a folder that holds one, is an escape. `dockerfile` is the text of a classic
     build's Dockerfile once it was read, `on_build` the triggers of the images it builds on; `loaded` are the names in a loaded
     archive's manifest, once it was read.
@@ -99,6 +102,7 @@ class Known:
     accounts: frozenset[int] = frozenset()
     host_groups: frozenset[int] = frozenset()
     userns_remap: bool = False
+    cpus: int = 0
     sockets: tuple[str, ...] = ENGINE_SOCKETS
     plugin: str = "dockwarden"
     door: str = ""

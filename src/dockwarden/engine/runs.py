@@ -296,3 +296,8 @@ def _service_options(task: object) -> Iterator[str]:
         yield "service-plugin"
     if is_given(task, "NetworkAttachmentSpec"):
         yield "service-option:NetworkAttachmentSpec"
+    resources = read(task, "Resources", None)
+    if any(read(read(resources, part, None), "GenericResources", NO_OBJECTS) for part in ("Limits", "Reservations")):
+        yield "service-option:GenericResources"
+    if any(is_given(config, "Runtime") for config in read(read(task, "ContainerSpec", None), "Configs", NO_OBJECTS)):
+        yield "service-option:Configs[].Runtime"

@@ -1,0 +1,144 @@
+"""What the deciding policies oblige us to do to a call: the words of `@harden`, parsed and joined.
+
+The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
+`run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from dockwarden.engine import capabilities
+from dockwarden.engine.users import ID_LIMIT
+from dockwarden.words.errors import BadConfig
+
+SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+SMALLEST_MEMORY = 6 << 20
+BILLION = 10**9
+_SIZE = re.compile(r"([0-9]{1,15})([bkmgt]?)", re.ASCII | re.IGNORECASE)
+_CPUS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,9})?", re.ASCII)
+_COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_USER = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,9})", re.ASCII)
+_CAPABILITY = re.compile(r"[A-Z_]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Obligations:
+    """Everything to do; a number of 0 and an empty set ask for nothing. `memory` is bytes, `nano_cpus` billionths of a CPU."""
+
+    no_new_privileges: bool = False
+    drop_caps: frozenset[str] = frozenset()
+    pids: int = 0
+    memory: int = 0
+    nano_cpus: int = 0
+    read_only_root: bool = False
+    run_as_caller: bool = False
+    run_as: frozenset[tuple[int, int]] = frozenset()
+    default_seccomp: bool = False
+    loopback_ports: bool = False
+    init: bool = False
+    private_namespaces: bool = False
+
+    def joined(self, other: Obligations) -> Obligations:
+        """Return what fulfils both: the lower limit, either promise."""
+        return Obligations(
+            no_new_privileges=self.no_new_privileges or other.no_new_privileges,
+            drop_caps=self.drop_caps | other.drop_caps,
+            pids=_lower(self.pids, other.pids),
+            memory=_lower(self.memory, other.memory),
+            nano_cpus=_lower(self.nano_cpus, other.nano_cpus),
+            read_only_root=self.read_only_root or other.read_only_root,
+            run_as_caller=self.run_as_caller or other.run_as_caller,
+            run_as=self.run_as | other.run_as,
+            default_seccomp=self.default_seccomp or other.default_seccomp,
+            loopback_ports=self.loopback_ports or other.loopback_ports,
+            init=self.init or other.init,
+            private_namespaces=self.private_namespaces or other.private_namespaces,
+        )
+
+
+NOTHING = Obligations()
+
+
+def _lower(one: int, other: int) -> int:
+    return min(one, other) if one and other else one or other
+
+
+def parse_obligations(texts: Iterable[str]) -> Obligations:
+    """Return what all of `texts` ask for together; each may hold several words between commas.
+
+    Raises:
+        BadConfig: a word is not one of them; `where` is `@harden`.
+    """
+    found = NOTHING
+    for text in texts:
+        for word in filter(None, (part.strip() for part in text.split(","))):
+            found = found.joined(_parse(word))
+    return found
+
+
+def _parse(word: str) -> Obligations:
+    name, equals, value = word.partition("=")
+    if not equals and name in FLAGS:
+        return FLAGS[name]
+    if equals and name in VALUES:
+        return VALUES[name](value)
+    raise _bad(word, f"write one of {', '.join(sorted([*FLAGS, *(f'{key}=…' for key in VALUES)]))}")
+
+
+def _bad(word: str, mend: str) -> BadConfig:
+    return BadConfig("@harden", f"{word!r} is no obligation", mend)
+
+
+def _caps(value: str) -> Obligations:
+    names = frozenset(map(capabilities.normalise, value.split("+")))
+    if not all(_CAPABILITY.fullmatch(name) for name in names):
+        raise _bad(f"drop-caps={value}", "write capabilities between '+': drop-caps=NET_RAW+MKNOD")
+    return replace(NOTHING, drop_caps=names)
+
+
+def _pids(value: str) -> Obligations:
+    if not _COUNT.fullmatch(value):
+        raise _bad(f"pids={value}", "write a number: pids=512")
+    return replace(NOTHING, pids=int(value))
+
+
+def _memory(value: str) -> Obligations:
+    found = _SIZE.fullmatch(value)
+    size = int(found[1]) * SIZES[found[2].lower()] if found else 0
+    if size < SMALLEST_MEMORY:
+        raise _bad(f"memory={value}", "write a size of at least 6m: memory=2g")
+    return replace(NOTHING, memory=size)
+
+
+def _cpus(value: str) -> Obligations:
+    whole, _, fraction = value.partition(".")
+    nano = int(whole) * BILLION + int(fraction.ljust(9, "0") or "0") if _CPUS.fullmatch(value) else 0
+    if nano < BILLION // 100:
+        raise _bad(f"cpus={value}", "write a number of at least 0.01: cpus=1.5")
+    return replace(NOTHING, nano_cpus=nano)
+
+
+def _run_as(value: str) -> Obligations:
+    found = _USER.fullmatch(value)
+    user = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not found or max(user) > ID_LIMIT:
+        raise _bad(f"run-as={value}", "write two numbers, neither of them 0: run-as=1000:1000")
+    return replace(NOTHING, run_as=frozenset({user}))
+
+
+FLAGS: Mapping[str, Obligations] = {
+    "no-new-privileges": replace(NOTHING, no_new_privileges=True),
+    "drop-all-caps": replace(NOTHING, drop_caps=frozenset({capabilities.ALL})),
+    "read-only-root": replace(NOTHING, read_only_root=True),
+    "run-as-caller": replace(NOTHING, run_as_caller=True),
+    "default-seccomp": replace(NOTHING, default_seccomp=True),
+    "loopback-ports": replace(NOTHING, loopback_ports=True),
+    "init": replace(NOTHING, init=True),
+    "private-namespaces": replace(NOTHING, private_namespaces=True),
+}
+VALUES: Mapping[str, Callable[[str], Obligations]] = {
+    "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as,
+}
