@@ -271,7 +271,6 @@ CATALOGUE: tuple[Escape, ...] = (
         "build-unclear:", "Dockerfile", "an instruction that cannot be told for sure before the build runs",
         "write it plainly, without variables or heredocs in its place", "2.7",
     ),
-    Escape("build-squash", "query squash", "an experimental way to store images", "leave --squash out", "2.7"),
     Escape(
         "import-remote", "query fromSrc", "the Engine fetches an address of the caller's choice",
         "send the archive itself (docker import -)", "2.6",

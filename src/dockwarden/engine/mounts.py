@@ -22,7 +22,7 @@ _PROPAGATION = frozenset({"private", "rprivate", "slave", "rslave", "shared", "r
 _COPY = frozenset({"nocopy"})
 _CONSISTENCY = frozenset({"consistent", "cached", "delegated"})
 _MODE_GROUPS = (_ACCESS, _LABELS, _PROPAGATION, _COPY, _CONSISTENCY)
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
 _SAFE_TMPFS_OPTION = re.compile(
     r"(?:ro|rw|nosuid|nodev|noexec|exec|noatime|relatime|(?:size|nr_inodes|nr_blocks)=[0-9]+[kKmMgG%]?|mode=[0-7]{1,4}|(?:uid|gid)=[0-9]+)",
     re.ASCII,

@@ -161,6 +161,16 @@ def json_map(call: EngineCall, name: str) -> dict[str, str | None]:
     return found
 
 
+def json_names(call: EngineCall, name: str) -> tuple[str, ...]:
+    """Return the `Name` of each object in a query parameter that holds a JSON list of them.
+
+    Raises:
+        Malformed: `engine.bad_parameter`.
+    """
+    values = (_decoded(name, value, tuple[dict[str, Any], ...] | None) or () for value in call.query.get(name, ()) if value)
+    return tuple(str(one.get("Name", "")) for objects in values for one in objects)
+
+
 def _decoded(name: str, value: str, shape: Any) -> Any:
     try:
         return msgspec.json.decode(value, type=shape)

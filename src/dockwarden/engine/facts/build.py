@@ -6,11 +6,12 @@ from dockwarden.engine.call import EngineCall
 from dockwarden.engine.dockerfile import Wants, read_dockerfile
 from dockwarden.engine.facts.image import moves, moves_of, names_an_image, trigger_escapes
 from dockwarden.engine.facts.model import Facts
-from dockwarden.engine.facts.run import split_security_opt
+from dockwarden.engine.facts.run import limit_escapes, split_security_opt
 from dockwarden.engine.images import is_id, parse_reference
 from dockwarden.engine.known import Known
 from dockwarden.engine.labels import refuse_reserved
-from dockwarden.engine.references import Reference, json_map
+from dockwarden.engine.references import Reference, json_map, json_names
+from dockwarden.engine.runs import Limits
 from dockwarden.words.ask import Kind
 
 FALSE = frozenset({"", "0", "no", "false", "none"})
@@ -38,16 +39,17 @@ def _query_escapes(call: EngineCall) -> set[str]:
     found = set()
     if call.first("remote") not in {"", "client-session"}:
         found.add("build-remote")
-    if call.first("version") not in {"", "1"} or call.first("session") or call.first("remote") == "client-session":
+    is_streamed = call.first("remote") == "client-session" or call.first("stream") not in FALSE
+    if call.first("version") not in {"", "1"} or call.first("session") or is_streamed:
         found.add("buildkit")
     if call.first("outputs") not in {"", "[]", "null"}:
         found.add("build-output")
     if call.first("cgroupparent"):
         found.add("cgroup-parent")
-    if call.first("squash").lower() not in FALSE:
-        found.add("build-squash")
     if call.first("isolation") not in {"", "default"}:
         found.add(f"isolation:{call.first('isolation')}")
+    found.update(f"storage-opt:{name}" for name in json_map(call, "storageopt") if name != "size")
+    found.update(limit_escapes(Limits(ulimits=json_names(call, "ulimits"))))
     mode = call.first("networkmode")
     if mode == "host":
         found.add("namespace:host-network")

@@ -58,7 +58,7 @@ def escapes_of(run: Run, known: Known) -> set[str]:
     found.update(_security(run))
     found.update(_kernel(run))
     found.update(_logs(run))
-    found.update(_limits(run.limits))
+    found.update(limit_escapes(run.limits))
     found.update(low_ports(run.ports))
     for endpoint in run.endpoints:
         found.update(endpoint_escapes(endpoint))
@@ -195,7 +195,8 @@ def _logs(run: Run) -> Iterator[str]:
     yield from (f"log-option:{name}" for name in run.log_options if name not in LOCAL_LOG_OPTIONS and not name.startswith("cache-"))
 
 
-def _limits(limits: Limits) -> Iterator[str]:
+def limit_escapes(limits: Limits) -> Iterator[str]:
+    """Yield what lifts a limit, or asks for real-time scheduling."""
     given = {"pids": limits.pids, "memory": limits.memory, "swap": limits.swap, "cpu": limits.cpu_quota, "cpus": limits.nano_cpus}
     for name, value in given.items():
         if value is not None and (value < 0 or (value == 0 and name == "pids" and limits.is_update)):

@@ -60,17 +60,20 @@ def group_escapes(user: EffectiveUser, added: Iterable[int], known: Known) -> It
 
 
 def user_facts(user: EffectiveUser, added: Iterable[int], known: Known, userns_mode: str = "") -> UserFacts:
-    """Return what policy sees of `user`; a group that is added counts as his. In a user namespace, no id is the host's."""
+    """Return what policy sees of `user`; a group that is added counts as his. In a user namespace, no id is the host's,
+    and root is judged as root, not as another account.
+    """
     account = known.principal.account
     gids = {user.gid, *user.groups, *added}
     own = {account.gid, *account.groups} if account else set()
     is_remapped = known.userns_remap and userns_mode != HOST
     is_others_uid = user.uid in known.accounts and (account is None or user.uid != account.uid)
+    is_root = user.is_root or (0 in gids and not is_remapped)
     return UserFacts(
-        is_root=user.is_root or (0 in gids and not is_remapped),
+        is_root=is_root,
         is_given=user.is_given,
         is_caller=account is not None and user.is_clear and user.uid == account.uid and gids <= own,
-        is_other_account=not is_remapped and (is_others_uid or bool(gids & known.host_groups - own)),
+        is_other_account=not (is_root or is_remapped) and (is_others_uid or bool(gids & known.host_groups - own)),
         uid=user.uid,
         gid=user.gid,
     )
