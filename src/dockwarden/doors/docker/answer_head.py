@@ -1,0 +1,60 @@
+"""The head of an answer, as a client gets it: a closed list of headers, one framing, one write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+
+from dockwarden.upstream.framing import Bound, Framing
+from dockwarden.words.errors import Refused
+
+PASSED = {
+    name.lower().encode(): name.encode()
+    for name in (
+        "Allow", "Api-Version", "Builder-Version", "Cache-Control", "Content-Type", "Date", "Docker-Experimental", "Ostype", "Pragma",
+        "Retry-After", "Server", "Swarm", "Warning", "X-Docker-Container-Path-Stat",
+        "Sec-Websocket-Accept", "Sec-Websocket-Protocol",
+    )
+}  # fmt: skip
+"""The header fields a client may see, by their name in lower case; all others stay here."""
+
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+STATUS_LINES[101] = b"HTTP/1.1 101 UPGRADED\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+BODILESS = frozenset({204, 304})
+
+
+class Fields(NamedTuple):
+    """What stands between the status line and the body."""
+
+    framing: Framing
+    upgrade: bytes = b""
+    is_last: bool = False
+
+
+def write_head(status: int, headers: Iterable[tuple[bytes, bytes]], fields: Fields) -> bytes:
+    """Write a head, its empty line included; headers that are not in `PASSED` are left out."""
+    lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status]
+    for name, value in headers:
+        shown = PASSED.get(name)
+        if shown is not None:
+            lines.append(b"%s: %s\r\n" % (shown, value))
+    framing = fields.framing
+    if framing.bound is Bound.LENGTH:
+        lines.append(b"Content-Length: %d\r\n" % framing.length)
+    elif framing.bound is Bound.CHUNKED:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+    if fields.upgrade:
+        lines.append(b"Connection: Upgrade\r\nUpgrade: %s\r\n" % fields.upgrade)
+    elif fields.is_last:
+        lines.append(b"Connection: close\r\n")
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def refusal_body(error: Refused) -> bytes:
+    """The JSON that says what was refused and why, in the Engine's own shape of errors with two more keys."""
+    return msgspec.json.encode({"message": f"dockwarden: {error.message}", "code": error.code, "policy": list(error.policies)}) + b"\n"

@@ -1,0 +1,266 @@
+"""One request on a client connection, and its one answer.
+
+A handler reads the body (`body` or `chunks`), then answers in one of five ways: `answer`, `relay`, `send_chunks`, `hijack`, or by
+raising `Refused`. An answer that was begun and cannot be ended as it should cuts the connection: a client never takes a part
+for the whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from dockwarden.doors.docker.answer_head import BODILESS, CONTINUE, Fields, refusal_body, write_head
+from dockwarden.doors.docker.grammar import RequestHead
+from dockwarden.doors.docker.incoming import RequestBody
+from dockwarden.doors.docker.relay import Relay, Tap, Tunnel
+from dockwarden.upstream.answers import WholeAnswer
+from dockwarden.upstream.framing import CHUNKED, LAST_CHUNK, NO_BODY, UNTIL_CLOSE, Bound, Framing
+from dockwarden.upstream.stream import Hijacked, StreamAnswer
+from dockwarden.words.errors import Broken, Malformed, Refused, TooLarge
+from dockwarden.words.principal import Principal
+
+if TYPE_CHECKING:
+    from dockwarden.doors.docker.connection import ClientConnection
+
+T = TypeVar("T")
+JSON = ((b"content-type", b"application/json"),)
+
+
+class ClientGone(Refused):
+    """The client went away; nobody reads an answer any more."""
+
+    status = 499
+
+    def __init__(self) -> None:
+        super().__init__("client.gone", "the client went away before the answer was through")
+
+
+class Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_body", "_connection", "_must_continue", "bytes_out", "head", "is_answered", "on_gone", "status")
+
+    def __init__(self, connection: ClientConnection, head: RequestHead) -> None:
+        self._connection = connection
+        self._body = RequestBody(head.framing, connection.hold)
+        self._must_continue = head.wants_continue
+        self.head = head
+        self.is_answered = False
+        """Whether the answer's head is out."""
+        self.status = 0
+        """The answer's status, 0 before there is one."""
+        self.bytes_out = 0
+        """Bytes of the answer's body so far, as they went over the wire."""
+        self.on_gone: Callable[[], None] | None = None
+
+    # --- what is asked ---
+
+    @property
+    def principal(self) -> Principal:
+        """Who is calling, proven when the connection was made."""
+        return self._connection.principal
+
+    @property
+    def bytes_in(self) -> int:
+        """Payload bytes of the request's body so far."""
+        return self._body.size
+
+    @property
+    def is_client_gone(self) -> bool:
+        """Whether the client has hung up, or will at least send no more."""
+        return self._connection.is_gone
+
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            TooLarge: `http.body_too_large`; it is longer than `limit` bytes, and the rest is not read.
+            Malformed: its framing is broken. ClientGone: it ended before its end.
+        """
+        body = self._body
+        framing = self.head.framing
+        if framing.bound is Bound.NONE:
+            return b""
+        if framing.bound is Bound.LENGTH and framing.length > limit:
+            raise _too_large(limit)
+        self._say_continue()
+        whole = await body.take()
+        while not body.is_read and len(whole) <= limit:
+            piece = await body.take()
+            whole += piece
+        if body.is_read and len(whole) <= limit:
+            whole += await body.take()
+        if len(whole) > limit:
+            raise _too_large(limit)
+        return whole
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, none empty; while nobody takes, the client is not read.
+
+        Raises: as `body`, but for its size.
+        """
+        if self.head.framing is NO_BODY:
+            return
+        self._say_continue()
+        while piece := await self._body.take():
+            yield piece
+
+    async def unless_gone(self, work: Awaitable[T]) -> T:
+        """Await `work`, but give it up as soon as the client goes away.
+
+        Raises:
+            ClientGone: the client went first; `work` was cancelled.
+        """
+        if self.is_client_gone:
+            raise ClientGone
+        task = asyncio.ensure_future(work)
+        self.on_gone = lambda: task.cancel() and None
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self.is_client_gone and task.cancelled():
+                raise ClientGone from None
+            raise
+        finally:
+            self.on_gone = None
+
+    # --- what is answered ---
+
+    def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]] = JSON, body: bytes = b"") -> None:
+        """Answer at once and whole. Of `headers` (names in lower case) those in `answer_head.PASSED` go out; framing is ours."""
+        framing = Framing(Bound.LENGTH, len(body))
+        if self.head.method == "HEAD" or status in BODILESS:
+            framing, body = _head_framing(status, headers, framing), b""
+        self._begin(status, headers, framing, body)
+
+    def answer_with(self, answer: WholeAnswer) -> None:
+        """Answer with what the Engine answered."""
+        self.answer(answer.status, answer.headers, answer.body)
+
+    def refuse(self, error: Refused, *, closes: bool = False) -> None:
+        """Answer with the Engine's error shape; if an answer was begun already, cut it."""
+        if self.is_answered:
+            self._connection.cut()
+            return
+        if closes:
+            self._connection.stop_after_this()
+        self.answer(error.status, JSON, refusal_body(error))
+
+    async def relay(self, stream: StreamAnswer) -> None:
+        """Pass an answer on as it comes, byte for byte behind a head of ours, until its end; constant memory.
+
+        Raises:
+            ClientGone: the client went away, and the Engine was told so at once.
+            Refused, or what an upload raised: the Engine's answer was cut, and so was ours.
+        """
+        framing = stream.framing
+        if self.head.is_old:
+            stream.close()
+            raise _too_old()
+        if framing.bound is Bound.CLOSE:
+            await self.send_chunks(stream.status, stream.headers, stream.chunks())
+            return
+        if framing is NO_BODY:
+            self.answer_with(await stream.whole(0))
+            return
+        relay = Relay(self._connection, stream)
+        self.on_gone = relay.client_gone
+        self._begin(stream.status, stream.headers, framing, b"")
+        try:
+            await relay.run()
+        finally:
+            self.on_gone = None
+            self.bytes_out += relay.size
+
+    async def send_chunks(self, status: int, headers: Iterable[tuple[bytes, bytes]], pieces: AsyncIterator[bytes]) -> None:
+        """Answer with a stream of our own making; each piece goes out as it comes, empty ones not at all.
+
+        Raises:
+            ClientGone: the client went away; `pieces` was closed. What `pieces` raises: the answer was cut.
+        """
+        if self.head.is_old:
+            raise _too_old()
+        if self.head.method == "HEAD" or status in BODILESS:
+            self.answer(status, headers)
+            return
+        self._begin(status, headers, CHUNKED, b"")
+        await self.unless_gone(self._send(pieces))
+
+    async def hijack(self, hijacked: Hijacked, tap: Tap | None = None) -> None:
+        """Join client and Engine, raw both ways, until both have ended or one is gone; what the client sent early goes first.
+
+        `tap` sees every piece before it is passed on (see `relay.Tap`); what it raises ends the stream.
+        Raises:
+            ClientGone: the client's connection was lost. Unavailable: `engine.answer_cut`; the Engine's was.
+        """
+        if self.head.is_old:
+            hijacked.close()
+            raise _too_old()
+        upgrade = next((value for name, value in hijacked.headers if name == b"upgrade"), b"tcp") if hijacked.status == 101 else b""
+        self._connection.stop_after_this()
+        self._begin(hijacked.status, hijacked.headers, UNTIL_CLOSE, b"", upgrade)
+        tunnel = Tunnel(self._connection, hijacked.connection, tap)
+        try:
+            await tunnel.run()
+        finally:
+            self.bytes_out += tunnel.down.size
+            self._body.size += tunnel.up.size
+
+    # --- within ---
+
+    @property
+    def is_body_read(self) -> bool:
+        """Whether nothing of this request is still to come."""
+        return self._body.is_read
+
+    def take(self, data: bytes) -> bytes:
+        """Bytes from the client: the body's are kept, what follows is returned. Raises: Malformed."""
+        return self._body.feed(data)
+
+    def gone(self) -> None:
+        """The client sends no more."""
+        if not self._body.is_read:
+            self._body.fail(ClientGone())
+        if self.on_gone is not None:
+            self.on_gone()
+
+    def _say_continue(self) -> None:
+        if self._must_continue and not self._body.is_read and not self._body.size:
+            self._connection.write(CONTINUE)
+        self._must_continue = False
+
+    def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]], framing: Framing, body: bytes, upgrade: bytes = b"") -> None:
+        if self.is_answered:
+            raise Broken("door.answered_twice", "a call was answered twice; please report this")
+        self.is_answered, self.status = True, status
+        self.bytes_out += len(body)
+        is_last = self._connection.is_last(self)
+        self._connection.write(write_head(status, headers, Fields(framing, upgrade, is_last)) + body)
+
+    async def _send(self, pieces: AsyncIterator[bytes]) -> None:
+        async for piece in pieces:
+            if piece:
+                self.bytes_out += len(piece)
+                await self._connection.write_out(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self._connection.write(LAST_CHUNK)
+
+
+def _head_framing(status: int, headers: Iterable[tuple[bytes, bytes]], framing: Framing) -> Framing:
+    """An answer without a body says how long the body would be only where that is known and allowed."""
+    if status in BODILESS:
+        return NO_BODY
+    said = next((value for name, value in headers if name == b"content-length"), None)
+    if said is not None and said.isdigit():
+        return Framing(Bound.LENGTH, int(said))
+    return framing if framing.length else NO_BODY
+
+
+def _too_old() -> Malformed:
+    """HTTP/1.0 ends a streamed answer with the connection, so that a cut one would look whole."""
+    return Malformed("http.too_old", "this answer is a stream, which HTTP/1.0 cannot end reliably; use HTTP/1.1")
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("http.body_too_large", f"the request body is larger than {limit} bytes; send less")

@@ -1,0 +1,214 @@
+"""The listener of a Docker door: sockets, limits, the way out.
+
+It hands every request to one handler and knows nothing of what is asked. Read `exchange.py` for what a handler can do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import stat
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import structlog
+
+from dockwarden.doors.docker.connection import ClientConnection
+from dockwarden.doors.docker.exchange import Exchange
+from dockwarden.upstream.read_buffer import ReadBuffer
+from dockwarden.words.errors import BadConfig, Busy
+from dockwarden.words.principal import Principal
+
+BACKLOG = 4096
+LOOK_EVERY_S = 1.0
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class PeerSocket(Protocol):
+    """What may be asked of a client's socket: who is at the other end."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def getsockopt(self, level: int, name: int, length: int = ..., /) -> int | bytes:
+        """A socket option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a connection. `certificate` is the client's verified one (DER), empty where TLS is not spoken."""
+
+    socket: PeerSocket
+    is_unix: bool
+    certificate: bytes
+
+
+Identify = Callable[[Peer], Principal]
+"""Proves who a peer is, once a connection, when it is made. `NOBODY` for a stranger; Refused where nothing may be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one caller may cost. Streams under way are never cut for being idle."""
+
+    header_bytes: int = 32 << 10
+    connections_per_principal: int = 256
+    header_timeout_s: float = 10.0
+    idle_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain had to cut: calls that did not end in time, and hijacked streams."""
+
+    calls: int
+    streams: int
+
+
+class Server:
+    """One door's connections. Make it inside the running loop."""
+
+    def __init__(self, handler: Handler, identify: Identify, limits: Limits | None = None) -> None:
+        self.handler, self._identify = handler, identify
+        self.limits = limits or Limits()
+        self.loop = asyncio.get_running_loop()
+        self.buffer = ReadBuffer()
+        self.is_draining = False
+        self._connections: set[ClientConnection] = set()
+        self._held: Counter[Principal] = Counter()
+        self._listeners: list[asyncio.Server] = []
+        self._log = structlog.get_logger("dockwarden.door")
+        self._looking = self.loop.call_later(LOOK_EVERY_S, self._look)
+
+    async def listen(self, address: str, *, mode: int = 0o666, tls: ssl.SSLContext | None = None) -> None:
+        """Accept on `unix:///PATH` (with permission bits `mode`) or `tcp://HOST:PORT` (with `tls`, if given).
+
+        Raises:
+            BadConfig: the address cannot be had.
+        """
+        sock = open_listener(address, mode)
+        await self.listen_on(sock, tls)
+
+    async def listen_on(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Accept on a socket that listens already, as a service manager hands one over."""
+        sock.setblocking(False)
+        if sock.family == socket.AF_UNIX:
+            server = await self.loop.create_unix_server(self._connection, sock=sock, backlog=BACKLOG)
+        else:
+            server = await self.loop.create_server(self._connection, sock=sock, backlog=BACKLOG, ssl=tls)
+        self._listeners.append(server)
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    async def drain(self, seconds: float) -> Drained:
+        """Accept no more, let what is under way end for `seconds`, then cut the rest."""
+        self.is_draining = True
+        self._looking.cancel()
+        for listener in self._listeners:
+            listener.close()
+        for connection in tuple(self._connections):
+            connection.retire()
+        end = self.loop.time() + seconds
+        while any(connection.is_busy for connection in self._connections) and self.loop.time() < end:  # noqa: ASYNC110  it ends but once
+            await asyncio.sleep(0.02)
+        left = tuple(self._connections)
+        drained = Drained(sum(one.is_busy and not one.is_hijacked for one in left), sum(one.is_hijacked for one in left))
+        for connection in left:
+            connection.kill()
+        await asyncio.sleep(0)
+        return drained
+
+    # --- what a connection asks ---
+
+    def welcome(self, connection: ClientConnection, transport: asyncio.Transport) -> Principal:
+        """Count a new connection and prove who it is. Raises: Busy, and what `identify` raises."""
+        self._connections.add(connection)
+        sock = transport.get_extra_info("socket")
+        tls = transport.get_extra_info("ssl_object")
+        certificate = (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
+        principal = self._identify(Peer(sock, sock.family == socket.AF_UNIX, certificate))
+        connection.principal = principal
+        connection.is_counted = True
+        self._held[principal] += 1
+        if self._held[principal] > self.limits.connections_per_principal:
+            raise Busy("door.connections", f"you hold {self.limits.connections_per_principal} connections already; close one")
+        return principal
+
+    def farewell(self, connection: ClientConnection) -> None:
+        """Forget a connection that has ended."""
+        self._connections.discard(connection)
+        if not connection.is_counted:
+            return
+        self._held[connection.principal] -= 1
+        if self._held[connection.principal] <= 0:
+            del self._held[connection.principal]
+
+    def report(self, error: Exception) -> None:
+        """Tell the operator of a failure: its kind and place, never its text, which may hold what a caller sent."""
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        self._log.error("call failed", kind=type(error).__name__, at=[f"{frame.filename}:{frame.lineno}" for frame in frames])
+
+    def _connection(self) -> ClientConnection:
+        return ClientConnection(self)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        for connection in tuple(self._connections):
+            connection.look(now)
+        self._looking = self.loop.call_later(LOOK_EVERY_S, self._look)
+
+
+def open_listener(address: str, mode: int = 0o666) -> socket.socket:
+    """Return a listening socket at `address`; a dead unix socket of that name is replaced, a live one is not.
+
+    Raises:
+        BadConfig: the address cannot be had.
+    """
+    parts = urlsplit(address)
+    try:
+        if parts.scheme == "unix":
+            return _unix_listener(parts.path, mode)
+        family = socket.AF_INET6 if ":" in (parts.hostname or "") else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((parts.hostname, parts.port))
+        sock.listen(BACKLOG)
+        return sock
+    except OSError as error:
+        what = f"{address} cannot be had ({error.strerror})"
+        raise BadConfig("[[door]] listen", what, "stop what listens there, or choose another") from None
+
+
+def _unix_listener(path: str, mode: int) -> socket.socket:
+    if os.path.lexists(path):
+        _remove_dead(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(before)
+    sock.listen(BACKLOG)
+    return sock
+
+
+def _remove_dead(path: str) -> None:
+    """Remove the socket file of a process that is gone; whatever else is there stays."""
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise BadConfig("[[door]] listen", f"{path} is there already and is no socket", "remove it, or choose another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(ConnectionRefusedError):
+        probe.connect(path)
+        raise BadConfig("[[door]] listen", f"somebody listens at {path} already", "stop that, or choose another path")
+    Path(path).unlink()

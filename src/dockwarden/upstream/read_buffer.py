@@ -1,0 +1,22 @@
+"""One buffer that many connections read into, each for the length of one callback."""
+
+from __future__ import annotations
+
+READ_BYTES = 256 << 10
+
+
+class ReadBuffer:
+    """Where the loop puts what it reads. A connection that lets a part of it outlive the callback calls `renew`.
+
+    So an idle connection holds no buffer at all, and a stalled one holds the one it could not pass on.
+    """
+
+    __slots__ = ("array", "view")
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Leave the bytes to whoever holds a view of them, and go on with fresh ones."""
+        self.array = bytearray(READ_BYTES)
+        self.view = memoryview(self.array)
