@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dockwarden.words.errors import Forbidden
 
 ID_LIMIT = (1 << 31) - 1
 LINE_LIMIT = 65_535
+KEPT_FILES = 64
+"""How many account files stay read; every create asks for those of its image."""
 NUMBER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?", re.ASCII)
 GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -65,12 +68,14 @@ def atoi(text: str) -> int | None:
     return int(text) if NUMBER.fullmatch(text) else None
 
 
+@lru_cache(KEPT_FILES)
 def read_passwd(text: str) -> tuple[PasswdEntry, ...]:
     """Return the entries in order; a number that is none counts as 0, as it does for the Engine."""
     rows = (_fields(line, 4) for line in _lines(text, "/etc/passwd"))
     return tuple(PasswdEntry(row[0], atoi(row[2]) or 0, atoi(row[3]) or 0) for row in rows)
 
 
+@lru_cache(KEPT_FILES)
 def read_group(text: str) -> tuple[GroupEntry, ...]:
     """Return the entries in order."""
     rows = (_fields(line, 4) for line in _lines(text, "/etc/group"))
