@@ -1,0 +1,342 @@
+"""The open ledger: entries are queued by the loop and written by one thread, many with one flush.
+
+`append` costs the loop a few microseconds and gives the entry its place; `settle` waits until everything up to a place is on the disk.
+If the disk takes no more, waiting and coming changing calls are refused, nothing half-written stays, and the thread tries again until
+it does. What was queued by calls already under way is written then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dockwarden.ledger.chain import GENESIS, HASH_CHARS, body_of, line_of, link, read_line
+from dockwarden.ledger.checkpoint import sign
+from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.keys import read_key
+from dockwarden.ledger.segments import segment_path, segments, write_head
+from dockwarden.words.errors import BadConfig, Unavailable
+
+LAZY_S = 0.05
+RETRY_S = 0.5
+CHECKPOINT_ENTRIES = 2_000
+CHECKPOINT_S = 10.0
+MOST_QUEUED = 100_000
+DAY_US = 86_400 * 10**6
+
+Told = Callable[[str, dict[str, Any]], None]
+
+
+class Ledger:
+    """One open ledger. `append` and `settle` are the loop's, the rest is the thread's."""
+
+    def __init__(
+        self, folder: Path, *, segment_bytes: int = 64 << 20, retain_days: int = 0, told: Told = lambda _kind, _detail: None
+    ) -> None:
+        """Open the ledger in `folder`, mending a torn last line.
+
+        Raises:
+            BadConfig: no key, or the last segment's chain is broken.
+        """
+        self._folder, self._segment_bytes, self._retain_days, self._told = folder, segment_bytes, retain_days, told
+        self._key: Ed25519PrivateKey = read_key(folder)
+        self._seq = self._written = self._durable = 0
+        self._previous = GENESIS
+        self._last_at = 0
+        self._size = 0
+        self._file = -1
+        self._since_checkpoint = 0
+        self._checkpointed_at = time.monotonic()
+        self._broken = ""
+        self._queue: list[Entry] = []
+        self._unsynced = False
+        self._wake = threading.Condition()
+        self._is_urgent = self._is_closing = False
+        self._waiters: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        cut = self._recover()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+        self.append(Entry(kind="opened", detail={"pid": os.getpid()}))
+        if cut:
+            self.append(Entry(kind="recovered", detail={"cut_bytes": cut, "why": "the last line was torn"}))
+
+    # --- the loop's side ---
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether entries reach the disk now."""
+        return not self._broken
+
+    @property
+    def last_seq(self) -> int:
+        """The place of the newest entry, written or not."""
+        return self._seq
+
+    def append(self, entry: Entry) -> int:
+        """Give `entry` the next place and the time, and queue it; return the place.
+
+        Raises:
+            Unavailable: `ledger.unwritable`; the disk takes no more, and this entry is not about a call already under way.
+        """
+        if self._broken and (entry.kind in {"intent", "read"} or len(self._queue) >= MOST_QUEUED):
+            raise self._unavailable()
+        with self._wake:
+            self._seq += 1
+            self._last_at = max(self._last_at + 1, time.time_ns() // 1000)
+            self._queue.append(msgspec.structs.replace(entry, seq=self._seq, at=self._last_at))
+            if len(self._queue) == 1:
+                self._wake.notify()
+            return self._seq
+
+    async def settle(self, seq: int) -> None:
+        """Return when entry `seq` is durable.
+
+        Raises:
+            Unavailable: `ledger.unwritable`; it is not.
+        """
+        if seq <= self._durable:
+            return
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        with self._wake:
+            if self._broken:
+                raise self._unavailable()
+            self._waiters.append((seq, loop, waiting))
+            self._is_urgent = True
+            self._wake.notify()
+        await waiting
+
+    def close(self) -> None:
+        """Write what is queued, sign the end, and end the thread."""
+        self.append(Entry(kind="closed"))
+        with self._wake:
+            self._is_closing = self._is_urgent = True
+            self._wake.notify()
+        self._thread.join(10)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable("ledger.unwritable", f"the ledger cannot be written ({self._broken}), and what is not recorded is not done; "
+                           "ask an operator to make room on its disk")
+
+    # --- the thread's side ---
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._queue or self._is_urgent, timeout=CHECKPOINT_S)
+                if not self._is_urgent and self._queue:
+                    self._wake.wait_for(lambda: self._is_urgent, timeout=LAZY_S)
+                batch, self._queue = self._queue, []
+                is_urgent, self._is_urgent = self._is_urgent, False
+                is_closing = self._is_closing
+            try:
+                self._write_out(batch, is_urgent, is_closing)
+            except OSError as error:
+                self._fail(batch, error)
+                if is_closing:
+                    return
+                time.sleep(RETRY_S)
+                with self._wake:
+                    self._is_urgent = True
+                continue
+            if is_closing:
+                return
+
+    def _write_out(self, batch: list[Entry], is_urgent: bool, is_closing: bool) -> None:
+        if batch:
+            self._write(batch)
+        if is_urgent or self._unsynced:
+            os.fdatasync(self._file)
+            self._unsynced = False
+        if self._broken:
+            self._told("ledger.writable", {"was": self._broken})
+            self._broken = ""
+        self._durable = self._written
+        self._release()
+        is_due = self._since_checkpoint >= CHECKPOINT_ENTRIES or time.monotonic() - self._checkpointed_at >= CHECKPOINT_S
+        if self._since_checkpoint and (is_due or is_closing):
+            self._checkpoint()
+        if self._size >= self._segment_bytes and not is_closing:
+            self._turn_over()
+
+    def _write(self, batch: list[Entry]) -> None:
+        """Write whole lines, or leave the file as it was."""
+        if self._file < 0:
+            self._open_segment(batch[0].seq)
+        previous, lines = self._previous, []
+        for entry in batch:
+            body = body_of(entry)
+            previous = link(previous, body)
+            lines.append(line_of(previous, body))
+        data = b"".join(lines)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+                os.lseek(self._file, self._size, os.SEEK_SET)
+            raise
+        self._previous, self._written = previous, batch[-1].seq
+        self._size += len(data)
+        self._since_checkpoint += len(batch)
+        self._unsynced = True
+
+    def _fail(self, batch: list[Entry], error: OSError) -> None:
+        """Keep what was not written, in its place, and refuse who waits."""
+        with self._wake:
+            left = [entry for entry in batch if entry.seq > self._written]
+            self._queue = left + self._queue
+            first = not self._broken
+            self._broken = error.strerror or "write failed"
+            waiters, self._waiters = self._waiters, []
+        if first:
+            self._told("ledger.unwritable", {"because": self._broken})
+        for _, loop, waiting in waiters:
+            _call(loop, _refuse, waiting, self._unavailable())
+
+    def _release(self) -> None:
+        with self._wake:
+            ready = [waiter for waiter in self._waiters if waiter[0] <= self._durable]
+            if ready:
+                self._waiters = [waiter for waiter in self._waiters if waiter[0] > self._durable]
+                if self._waiters:
+                    self._is_urgent = True
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for _, loop, waiting in ready:
+            by_loop.setdefault(loop, []).append(waiting)
+        for loop, futures in by_loop.items():
+            _call(loop, _resolve, futures)
+
+    def _own(self, kind: str, detail: Callable[[], dict[str, Any]]) -> None:
+        """Write an entry of the ledger's own: the queue first, which has its places already, then `detail` of the chain as it is then."""
+        with self._wake:
+            batch, self._queue = self._queue, []
+            self._seq += 1
+            self._last_at = max(self._last_at + 1, time.time_ns() // 1000)
+            place = Entry(kind=kind, seq=self._seq, at=self._last_at)
+        try:
+            if batch:
+                self._write(batch)
+            self._write([msgspec.structs.replace(place, detail=detail())])
+            os.fdatasync(self._file)
+        except OSError:
+            with self._wake:
+                left = [entry for entry in (*batch, msgspec.structs.replace(place, kind="event")) if entry.seq > self._written]
+                self._queue = left + self._queue
+            raise
+        self._durable = self._written
+        self._release()
+
+    def _checkpoint(self) -> None:
+        self._own("checkpoint", self._signed)
+        write_head(self._folder, sign(self._key, self._written, self._previous.hex()))
+        self._since_checkpoint, self._checkpointed_at = 0, time.monotonic()
+
+    def _signed(self) -> dict[str, Any]:
+        signed: dict[str, Any] = msgspec.to_builtins(sign(self._key, self._written, self._previous.hex()))
+        return signed
+
+    def _turn_over(self) -> None:
+        self._checkpoint()
+        self._own("segment", self._next_segment)
+        self._retire()
+
+    def _next_segment(self) -> dict[str, Any]:
+        """Go over to a new file; everything that has a place before its first entry is in the old one."""
+        os.fdatasync(self._file)
+        os.close(self._file)
+        self._file = -1
+        return {"previous": self._previous.hex()}
+
+    def _open_segment(self, first_seq: int) -> None:
+        self._file = os.open(segment_path(self._folder, first_seq), os.O_RDWR | os.O_CREAT, 0o600)
+        self._size = 0
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _retire(self) -> None:
+        """Let segments go that are older than the ledger keeps; the entry that says so is written first."""
+        if not self._retain_days:
+            return
+        oldest_kept = self._last_at - self._retain_days * DAY_US
+        files = segments(self._folder)
+        for file, following in itertools.pairwise(files):
+            with following.open("rb") as lines:
+                if read_line(lines.readline().rstrip(b"\n"))[1].at >= oldest_kept:
+                    return
+            gone = {"segment": file.name, "upto": int(following.stem) - 1}
+            self._own("retired", lambda gone=gone: gone)  # type: ignore[misc]  # it is called before the loop goes on
+            file.unlink()
+
+    def _recover(self) -> int:
+        """Go on from the last segment; return how many bytes of a torn last line were cut."""
+        files = segments(self._folder)
+        if not files:
+            return 0
+        last = files[-1]
+        data = last.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        first, lines = int(last.stem), data[:whole].split(b"\n")[:-1]
+        if not lines and len(files) > 1:
+            last.unlink()
+            return self._recover() + len(data)
+        previous, seq = self._chained(last, lines, first)
+        self._file = os.open(last, os.O_RDWR)
+        if whole < len(data):
+            os.ftruncate(self._file, whole)
+        os.lseek(self._file, whole, os.SEEK_SET)
+        self._previous, self._seq, self._size = previous, seq, whole
+        self._written = self._durable = seq
+        self._since_checkpoint = 1
+        self._last_at = read_line(lines[-1])[1].at if lines else 0
+        return len(data) - whole
+
+    @staticmethod
+    def _chained(file: Path, lines: list[bytes], first: int) -> tuple[bytes, int]:
+        """The hash and place of a segment's last line, its own chain checked."""
+        previous, seq = GENESIS, first - 1
+        if first > 1 and lines:
+            with contextlib.suppress(ValueError, KeyError, msgspec.DecodeError):
+                previous = bytes.fromhex(read_line(lines[0])[1].detail["previous"])
+        for number, line in enumerate(lines, 1):
+            body = line[HASH_CHARS + 1 :]
+            previous = link(previous, body)
+            seq += 1
+            if previous.hex().encode() != line[:HASH_CHARS]:
+                mend = "look with dockwarden ledger verify; to go on, move the ledger's folder aside and run dockwarden init"
+                raise BadConfig(f"{file}:{number}", f"the chain is broken at entry {seq}", mend)
+        return previous, seq
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *words: Any) -> None:
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *words)
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    for waiting in futures:
+        if not waiting.done():
+            waiting.set_result(None)
+
+
+def _refuse(waiting: asyncio.Future[None], error: Exception) -> None:
+    if not waiting.done():
+        waiting.set_exception(error)
