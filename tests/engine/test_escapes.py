@@ -19,8 +19,15 @@ def test_names_are_unique_and_every_row_teaches() -> None:
 
 @pytest.mark.parametrize(
     ("fact", "row"),
-    [("privileged", "privileged"), ("cap:SYS_ADMIN", "cap:"), ("bind:/etc:x", "bind:"), ("namespace:host-pid", "namespace:host-pid"),
-     ("namespace:other:pid=x", "namespace:other:"), ("device:/dev/sda", "device:"), ("no-new-privileges:false", "no-new-privileges:false")],
+    [
+        ("privileged", "privileged"),
+        ("cap:SYS_ADMIN", "cap:"),
+        ("bind:/etc:x", "bind:"),
+        ("namespace:host-pid", "namespace:host-pid"),
+        ("namespace:other:pid=x", "namespace:other:"),
+        ("device:/dev/sda", "device:"),
+        ("no-new-privileges:false", "no-new-privileges:false"),
+    ],
 )
 def test_a_fact_finds_its_row(fact: str, row: str) -> None:
     found = describe(fact)

@@ -40,8 +40,29 @@ def test_a_reference_names_registry_repository_tag_and_digest(text: str, registr
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Busybox", "Foo/bar", "a b", "a:", "a:b c", "a@x", "a@sha256:zz", "/x", "x/", "a//b", "-x/y", "x..y/z:", "a" * 64, "a___b", "é", "x\n",
-     "x:" + "t" * 129, "a.b/" + "x" * 260, "٣", "registry.corp.test@x/y"],
+    [
+        "",
+        "Busybox",
+        "Foo/bar",
+        "a b",
+        "a:",
+        "a:b c",
+        "a@x",
+        "a@sha256:zz",
+        "/x",
+        "x/",
+        "a//b",
+        "-x/y",
+        "x..y/z:",
+        "a" * 64,
+        "a___b",
+        "é",
+        "x\n",
+        "x:" + "t" * 129,
+        "a.b/" + "x" * 260,
+        "٣",
+        "registry.corp.test@x/y",
+    ],
 )
 def test_what_the_engine_would_not_read_is_malformed(text: str) -> None:
     with pytest.raises(Malformed):

@@ -11,7 +11,7 @@ from dockwarden.words.errors import Malformed
 from fixtures.calls import CREATE, call
 
 ID = "f" * 64
-C, N, V, I = Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME, Kind.IMAGE
+C, N, V, IMG = Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME, Kind.IMAGE
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,22 @@ C, N, V, I = Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME, Kind.IMAGE
         ("GET /containers/web/json", None, {(C, "web", "path")}),
         ("POST /containers/web/exec", {"Cmd": ["x"]}, {(C, "web", "path")}),
         ("POST /exec/abc/start", {}, {(Kind.EXEC, "abc", "path")}),
-        ("POST /networks/n/connect", {"Container": "web", "EndpointConfig": {"Links": ["db:x"]}}, {(N, "n", "path"), (C, "web", "Container"), (C, "db", "EndpointConfig.Links[0]")}),
+        (
+            "POST /networks/n/connect",
+            {"Container": "web", "EndpointConfig": {"Links": ["db:x"]}},
+            {(N, "n", "path"), (C, "web", "Container"), (C, "db", "EndpointConfig.Links[0]")},
+        ),
         ("POST /networks/n/disconnect", {"Container": "web"}, {(N, "n", "path"), (C, "web", "Container")}),
         ("POST /networks/create", {"Name": "n", "ConfigFrom": {"Network": "m"}}, {(N, "m", "ConfigFrom.Network")}),
         ("POST /volumes/create", {"Name": "v"}, {(V, "v", "Name")}),
         ("POST /commit?container=web&repo=x", None, {(C, "web", "query:container")}),
-        ("GET /images/get?names=a&names=b:1", None, {(I, "a", "query:names[0]"), (I, "b:1", "query:names[1]")}),
-        ("POST /images/a/b/tag?repo=c", None, {(I, "a/b", "path")}),
-        ("POST /build?networkmode=container:db&cachefrom=%5B%22x%22%5D", None, {(C, "db", "query:networkmode"), (I, "x", "query:cachefrom[0]")}),
+        ("GET /images/get?names=a&names=b:1", None, {(IMG, "a", "query:names[0]"), (IMG, "b:1", "query:names[1]")}),
+        ("POST /images/a/b/tag?repo=c", None, {(IMG, "a/b", "path")}),
+        (
+            "POST /build?networkmode=container:db&cachefrom=%5B%22x%22%5D",
+            None,
+            {(C, "db", "query:networkmode"), (IMG, "x", "query:cachefrom[0]")},
+        ),
         ("POST /build?networkmode=mynet", None, {(N, "mynet", "query:networkmode")}),
         ("POST /build?networkmode=host", None, set()),
     ],
@@ -39,24 +47,48 @@ def test_references_of_calls(request_line: str, body: object, expected: set[tupl
 RICH = {
     "Image": "busybox",
     "HostConfig": {
-        "NetworkMode": "net", "PidMode": "container:p", "IpcMode": "container:i", "Cgroup": "container:c", "VolumesFrom": ["vf:ro", "vg"],
-        "Links": ["l:alias", "m", "/n:/web/o"], "Binds": ["vol:/a", "/host:/b", "/anon"],
-        "Mounts": [{"Type": "volume", "Source": "mv", "Target": "/c"}, {"Type": "image", "Source": "mi", "Target": "/d"}, {"Type": "bind", "Source": "/x", "Target": "/e"}],
+        "NetworkMode": "net",
+        "PidMode": "container:p",
+        "IpcMode": "container:i",
+        "Cgroup": "container:c",
+        "VolumesFrom": ["vf:ro", "vg"],
+        "Links": ["l:alias", "m", "/n:/web/o"],
+        "Binds": ["vol:/a", "/host:/b", "/anon"],
+        "Mounts": [
+            {"Type": "volume", "Source": "mv", "Target": "/c"},
+            {"Type": "image", "Source": "mi", "Target": "/d"},
+            {"Type": "bind", "Source": "/x", "Target": "/e"},
+        ],
     },
     "NetworkingConfig": {"EndpointsConfig": {"net": {"NetworkID": "nid", "Links": ["el:x"]}, "bridge": {}, "other": None}},
 }
 EXPECTED = {
-    "Image": (I, "busybox"), "HostConfig.NetworkMode": (N, "net"), "HostConfig.PidMode": (C, "p"), "HostConfig.IpcMode": (C, "i"), "HostConfig.Cgroup": (C, "c"),
-    "HostConfig.VolumesFrom[0]": (C, "vf"), "HostConfig.VolumesFrom[1]": (C, "vg"), "HostConfig.Links[0]": (C, "l"), "HostConfig.Links[1]": (C, "m"),
-    "HostConfig.Links[2]": (C, "n"), "HostConfig.Binds[0]": (V, "vol"), "HostConfig.Mounts[0].Source": (V, "mv"), "HostConfig.Mounts[1].Source": (I, "mi"),
-    "NetworkingConfig.EndpointsConfig.net": (N, "net"), "NetworkingConfig.EndpointsConfig.net.NetworkID": (N, "nid"),
-    "NetworkingConfig.EndpointsConfig.net.Links[0]": (C, "el"), "NetworkingConfig.EndpointsConfig.other": (N, "other"),
+    "Image": (IMG, "busybox"),
+    "HostConfig.NetworkMode": (N, "net"),
+    "HostConfig.PidMode": (C, "p"),
+    "HostConfig.IpcMode": (C, "i"),
+    "HostConfig.Cgroup": (C, "c"),
+    "HostConfig.VolumesFrom[0]": (C, "vf"),
+    "HostConfig.VolumesFrom[1]": (C, "vg"),
+    "HostConfig.Links[0]": (C, "l"),
+    "HostConfig.Links[1]": (C, "m"),
+    "HostConfig.Links[2]": (C, "n"),
+    "HostConfig.Binds[0]": (V, "vol"),
+    "HostConfig.Mounts[0].Source": (V, "mv"),
+    "HostConfig.Mounts[1].Source": (IMG, "mi"),
+    "NetworkingConfig.EndpointsConfig.net": (N, "net"),
+    "NetworkingConfig.EndpointsConfig.net.NetworkID": (N, "nid"),
+    "NetworkingConfig.EndpointsConfig.net.Links[0]": (C, "el"),
+    "NetworkingConfig.EndpointsConfig.other": (N, "other"),
 }
 
 
 def rich() -> dict[str, object]:
     networks = RICH["NetworkingConfig"]["EndpointsConfig"]  # type: ignore[index,call-overload]  # a literal
-    return {**RICH, "NetworkingConfig": {"EndpointsConfig": {key: value for key, value in networks.items() if value is not None} | {"other": {}}}}
+    return {
+        **RICH,
+        "NetworkingConfig": {"EndpointsConfig": {key: value for key, value in networks.items() if value is not None} | {"other": {}}},
+    }
 
 
 def test_a_create_names_all_that_it_joins() -> None:
@@ -104,9 +136,13 @@ def test_a_network_named_by_name_and_by_id_is_malformed() -> None:
 @pytest.mark.parametrize(
     ("request_line", "target"),
     [
-        ("GET /v1.41/containers/web/json", f"/v1.41/containers/{ID}/json"), ("POST /v1.41/commit?container=web&repo=x", f"/v1.41/commit?container={ID}&repo=x"),
-        ("DELETE /v1.41/images/a/b", "/v1.41/images/a/b"), ("POST /v1.41/images/a/b/push", "/v1.41/images/a/b/push"), ("DELETE /v1.41/volumes/v", "/v1.41/volumes/v"),
-        ("GET /v1.41/networks/n", f"/v1.41/networks/{ID}"), ("POST /v1.41/build?networkmode=container:db", f"/v1.41/build?networkmode=container:{ID}"),
+        ("GET /v1.41/containers/web/json", f"/v1.41/containers/{ID}/json"),
+        ("POST /v1.41/commit?container=web&repo=x", f"/v1.41/commit?container={ID}&repo=x"),
+        ("DELETE /v1.41/images/a/b", "/v1.41/images/a/b"),
+        ("POST /v1.41/images/a/b/push", "/v1.41/images/a/b/push"),
+        ("DELETE /v1.41/volumes/v", "/v1.41/volumes/v"),
+        ("GET /v1.41/networks/n", f"/v1.41/networks/{ID}"),
+        ("POST /v1.41/build?networkmode=container:db", f"/v1.41/build?networkmode=container:{ID}"),
     ],
 )
 def test_a_path_is_pinned_unless_the_name_is_what_it_is_about(request_line: str, target: str) -> None:
@@ -117,16 +153,19 @@ def test_a_path_is_pinned_unless_the_name_is_what_it_is_about(request_line: str,
 
 def test_a_service_names_networks_secrets_configs_volumes_and_its_image() -> None:
     body = {
-        "Name": "s", "Networks": [{"Target": "n2"}],
+        "Name": "s",
+        "Networks": [{"Target": "n2"}],
         "TaskTemplate": {
             "Networks": [{"Target": "n1"}, {"Target": "host"}],
             "ContainerSpec": {
-                "Image": "busybox", "Secrets": [{"SecretID": "sec", "SecretName": "x"}], "Configs": [{"ConfigID": "conf", "ConfigName": "y"}],
+                "Image": "busybox",
+                "Secrets": [{"SecretID": "sec", "SecretName": "x"}],
+                "Configs": [{"ConfigID": "conf", "ConfigName": "y"}],
                 "Mounts": [{"Type": "volume", "Source": "v", "Target": "/x"}],
             },
         },
     }
-    expected = {(N, "n1"), (N, "n2"), (Kind.SECRET, "sec"), (Kind.CONFIG, "conf"), (V, "v"), (I, "busybox")}
+    expected = {(N, "n1"), (N, "n2"), (Kind.SECRET, "sec"), (Kind.CONFIG, "conf"), (V, "v"), (IMG, "busybox")}
 
     assert expected == {(reference.kind, reference.text) for reference in references(call("POST /v1.41/services/create", body))}
 
@@ -134,10 +173,17 @@ def test_a_service_names_networks_secrets_configs_volumes_and_its_image() -> Non
 @pytest.mark.parametrize(
     ("request_line", "names"),
     [
-        ("POST /images/create?fromImage=busybox&tag=latest", ["docker.io/library/busybox:latest"]), ("POST /images/create?fromImage=busybox", ["docker.io/library/busybox:*"]),
-        ("POST /images/create?fromImage=busybox&tag=sha256:" + "a" * 64, []), ("POST /images/create?fromSrc=-&repo=a/b", ["docker.io/a/b:latest"]), ("POST /images/create?fromSrc=-", []),
-        ("POST /commit?container=web&repo=a/b&tag=c", ["docker.io/a/b:c"]), ("POST /commit?container=web", []), ("POST /images/x/tag?repo=r.test/y&tag=1", ["r.test/y:1"]),
-        ("POST /build?t=a&t=b:2&t=a", ["docker.io/library/a:latest", "docker.io/library/b:2"]), ("POST /images/load", []), ("GET /containers/json", []),
+        ("POST /images/create?fromImage=busybox&tag=latest", ["docker.io/library/busybox:latest"]),
+        ("POST /images/create?fromImage=busybox", ["docker.io/library/busybox:*"]),
+        ("POST /images/create?fromImage=busybox&tag=sha256:" + "a" * 64, []),
+        ("POST /images/create?fromSrc=-&repo=a/b", ["docker.io/a/b:latest"]),
+        ("POST /images/create?fromSrc=-", []),
+        ("POST /commit?container=web&repo=a/b&tag=c", ["docker.io/a/b:c"]),
+        ("POST /commit?container=web", []),
+        ("POST /images/x/tag?repo=r.test/y&tag=1", ["r.test/y:1"]),
+        ("POST /build?t=a&t=b:2&t=a", ["docker.io/library/a:latest", "docker.io/library/b:2"]),
+        ("POST /images/load", []),
+        ("GET /containers/json", []),
     ],
 )
 def test_names_that_a_call_moves_are_full(request_line: str, names: list[str]) -> None:

@@ -70,8 +70,12 @@ def rich() -> bytes:
         info.pax_headers = {"SCHILY.xattr.user.note": "hi"}
 
     return pack(
-        ("d", b"", kind(tarfile.DIRTYPE, mode=0o755)), ("d/" + "n" * 120, b"long name", owned), ("d/é", b"x" * 1500),
-        ("d/l", b"", kind(tarfile.SYMTYPE, "../" + "t" * 150)), ("d/h", b"", kind(tarfile.LNKTYPE, "d/é")), ("empty", b""),
+        ("d", b"", kind(tarfile.DIRTYPE, mode=0o755)),
+        ("d/" + "n" * 120, b"long name", owned),
+        ("d/é", b"x" * 1500),
+        ("d/l", b"", kind(tarfile.SYMTYPE, "../" + "t" * 150)),
+        ("d/h", b"", kind(tarfile.LNKTYPE, "d/é")),
+        ("empty", b""),
     )
 
 
@@ -80,7 +84,9 @@ FREE = TarRules(may_set_id=True, may_devices=True, may_hard_links=True)
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 def test_what_passes_says_what_was_read(form: int) -> None:
-    data = rich() if form == tarfile.PAX_FORMAT else pack(("d/" + "n" * 120, b"long"), ("l", b"", kind(tarfile.SYMTYPE, "t" * 150)), form=form)
+    data = (
+        rich() if form == tarfile.PAX_FORMAT else pack(("d/" + "n" * 120, b"long"), ("l", b"", kind(tarfile.SYMTYPE, "t" * 150)), form=form)
+    )
 
     assert list(entries(data)) == list(entries(passed(data, FREE)))
 
@@ -98,7 +104,9 @@ def test_writing_afresh_twice_changes_nothing() -> None:
     assert once == passed(once, FREE)
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, lambda data: gzip.compress(data[:700]) + gzip.compress(data[700:])])
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress, lambda data: gzip.compress(data[:700]) + gzip.compress(data[700:])]
+)
 @pytest.mark.parametrize("step", [3, 1 << 16])
 def test_compressed_archives_pass_expanded(compress: Callable[[bytes], bytes], step: int) -> None:
     data = rich()
@@ -142,11 +150,18 @@ RULES = archive_rules(1000, 1000)
 @pytest.mark.parametrize(
     ("entry", "code"),
     [
-        (("x", b"#!", mode(0o4755)), "tar.set_id"), (("x", b"#!", mode(0o2755)), "tar.set_id"),
-        (("x", b"", kind(tarfile.CHRTYPE)), "tar.device"), (("x", b"", kind(tarfile.BLKTYPE)), "tar.device"), (("x", b"", kind(tarfile.FIFOTYPE)), "tar.device"),
-        (("x", b"", kind(tarfile.LNKTYPE, "a")), "tar.link"), (("x", b"", kind(tarfile.SYMTYPE, "/etc/passwd")), "tar.link"),
-        (("a/x", b"", kind(tarfile.SYMTYPE, "../../etc")), "tar.link"), (("x", b"", kind(tarfile.SYMTYPE, "..")), "tar.link"),
-        (("../x", b""), "tar.outside"), (("a/../../x", b""), "tar.outside"), (("..", b"", kind(tarfile.DIRTYPE)), "tar.outside"),
+        (("x", b"#!", mode(0o4755)), "tar.set_id"),
+        (("x", b"#!", mode(0o2755)), "tar.set_id"),
+        (("x", b"", kind(tarfile.CHRTYPE)), "tar.device"),
+        (("x", b"", kind(tarfile.BLKTYPE)), "tar.device"),
+        (("x", b"", kind(tarfile.FIFOTYPE)), "tar.device"),
+        (("x", b"", kind(tarfile.LNKTYPE, "a")), "tar.link"),
+        (("x", b"", kind(tarfile.SYMTYPE, "/etc/passwd")), "tar.link"),
+        (("a/x", b"", kind(tarfile.SYMTYPE, "../../etc")), "tar.link"),
+        (("x", b"", kind(tarfile.SYMTYPE, "..")), "tar.link"),
+        (("../x", b""), "tar.outside"),
+        (("a/../../x", b""), "tar.outside"),
+        (("..", b"", kind(tarfile.DIRTYPE)), "tar.outside"),
     ],
 )
 def test_what_would_reach_the_host_is_refused(entry: tuple[str, bytes, Edit], code: str) -> None:
@@ -166,8 +181,15 @@ def test_file_capabilities_are_as_good_as_set_id_and_refused() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [("x", b"hi", mode(0o755)), ("a/l", b"", kind(tarfile.SYMTYPE, "../b")), ("l", b"", kind(tarfile.SYMTYPE, "b/c")), ("d", b"", kind(tarfile.DIRTYPE, mode=0o2755)),
-     ("/abs", b""), ("./x", b""), ("t", b"", kind(tarfile.DIRTYPE, mode=0o1777))],
+    [
+        ("x", b"hi", mode(0o755)),
+        ("a/l", b"", kind(tarfile.SYMTYPE, "../b")),
+        ("l", b"", kind(tarfile.SYMTYPE, "b/c")),
+        ("d", b"", kind(tarfile.DIRTYPE, mode=0o2755)),
+        ("/abs", b""),
+        ("./x", b""),
+        ("t", b"", kind(tarfile.DIRTYPE, mode=0o1777)),
+    ],
 )
 def test_honest_entries_pass_and_belong_to_the_container_s_user(entry: tuple[str, bytes, Edit]) -> None:
     (found,) = entries(passed(pack(entry), RULES))
@@ -205,8 +227,10 @@ def test_a_captured_member_comes_whole_before_any_of_it_passes() -> None:
 @pytest.mark.parametrize(
     ("dockerfile", "entry"),
     [
-        ("", ("Dockerfile", b"", kind(tarfile.SYMTYPE, "other"))), ("", ("dockerfile", b"", kind(tarfile.LNKTYPE, "other"))),
-        ("d/Dockerfile", ("d", b"", kind(tarfile.SYMTYPE, "e"))), ("./d/../d/f", ("d/f", b"", kind(tarfile.LNKTYPE, "x"))),
+        ("", ("Dockerfile", b"", kind(tarfile.SYMTYPE, "other"))),
+        ("", ("dockerfile", b"", kind(tarfile.LNKTYPE, "other"))),
+        ("d/Dockerfile", ("d", b"", kind(tarfile.SYMTYPE, "e"))),
+        ("./d/../d/f", ("d/f", b"", kind(tarfile.LNKTYPE, "x"))),
     ],
 )
 def test_no_link_stands_in_the_place_of_what_is_judged(dockerfile: str, entry: tuple[str, bytes, Edit]) -> None:
@@ -258,7 +282,11 @@ def test_a_small_chunk_that_expands_to_much_never_stands_in_memory() -> None:
 
 
 @settings(max_examples=300)
-@given(st.binary(max_size=2000) | st.integers(0, 2000).flatmap(lambda at: st.binary(min_size=1, max_size=3).map(lambda new: _patched(at, new))), st.integers(1, 600))
+@given(
+    st.binary(max_size=2000)
+    | st.integers(0, 2000).flatmap(lambda at: st.binary(min_size=1, max_size=3).map(lambda new: _patched(at, new))),
+    st.integers(1, 600),
+)
 def test_any_bytes_pass_as_an_archive_or_are_refused(data: bytes, step: int) -> None:
     try:
         once = passed(data, RULES, step)

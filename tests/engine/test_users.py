@@ -9,19 +9,37 @@ from hypothesis import strategies as st
 from dockwarden.engine.users import atoi, effective_user, group_id, groups_of, read_group, read_passwd
 from dockwarden.words.errors import Forbidden
 
-PASSWD = "root:x:0:0::/:/bin/sh\n app:x:1000:1001::/:\nbob:x:0:5::/:\nodd:x:abc:7\nshort:x:1200\n#comment\n\ntwo:x:1000:2000\nbig:x:4294967296:1\n"
+PASSWD = (
+    "root:x:0:0::/:/bin/sh\n app:x:1000:1001::/:\nbob:x:0:5::/:\n"
+    "odd:x:abc:7\nshort:x:1200\n#comment\n\ntwo:x:1000:2000\nbig:x:4294967296:1\n"
+)
 GROUP = "root:x:0:\napp:x:1001:\nmore:x:29:app,two\nwheel:x:0:wheeler\nstaff:x:50:app\n"
 
 
 @pytest.mark.parametrize(
     ("spec", "uid", "gid", "groups", "is_root"),
     [
-        ("", 0, 0, (), True), ("0", 0, 0, (), True), ("00", 0, 0, (), True), ("+0", 0, 0, (), True), ("-0", 0, 0, (), True),
-        ("0:0", 0, 0, (), True), (":0", 0, 0, (), True), (":1001", 0, 1001, (), True), ("root", 0, 0, (), True),
-        ("bob", 0, 5, (), True), ("odd", 0, 7, (), True), ("1000:0", 1000, 0, (), True), ("1000:root", 1000, 0, (), True),
-        ("4242", 4242, 0, (), True), ("short", 1200, 0, (), True),
-        ("app", 1000, 1001, (29, 50), False), ("1000", 1000, 1001, (29, 50), False), ("01000", 1000, 1001, (29, 50), False),
-        ("app:app", 1000, 1001, (), False), ("app:29", 1000, 29, (), False), ("4242:4242", 4242, 4242, (), False),
+        ("", 0, 0, (), True),
+        ("0", 0, 0, (), True),
+        ("00", 0, 0, (), True),
+        ("+0", 0, 0, (), True),
+        ("-0", 0, 0, (), True),
+        ("0:0", 0, 0, (), True),
+        (":0", 0, 0, (), True),
+        (":1001", 0, 1001, (), True),
+        ("root", 0, 0, (), True),
+        ("bob", 0, 5, (), True),
+        ("odd", 0, 7, (), True),
+        ("1000:0", 1000, 0, (), True),
+        ("1000:root", 1000, 0, (), True),
+        ("4242", 4242, 0, (), True),
+        ("short", 1200, 0, (), True),
+        ("app", 1000, 1001, (29, 50), False),
+        ("1000", 1000, 1001, (29, 50), False),
+        ("01000", 1000, 1001, (29, 50), False),
+        ("app:app", 1000, 1001, (), False),
+        ("app:29", 1000, 29, (), False),
+        ("4242:4242", 4242, 4242, (), False),
         ("two", 1000, 2000, (29,), False),
     ],
 )
@@ -36,8 +54,29 @@ def test_a_spec_becomes_the_numbers_that_the_engine_would_use(
 
 @pytest.mark.parametrize(
     "spec",
-    [" 0", "0 ", "1_0", "٠", "0x0", "1e3", "-1", "99999999999", "9" * 30, "1:2:3", ":", "1000:", "big", "a b", "a\n", "app:nosuch", "nosuch",
-     "\u00a00", "1000:-1", "app: 0", "root\0"],
+    [
+        " 0",
+        "0 ",
+        "1_0",
+        "\u0660",
+        "0x0",
+        "1e3",
+        "-1",
+        "99999999999",
+        "9" * 30,
+        "1:2:3",
+        ":",
+        "1000:",
+        "big",
+        "a b",
+        "a\n",
+        "app:nosuch",
+        "nosuch",
+        "\u00a00",
+        "1000:-1",
+        "app: 0",
+        "root\0",
+    ],
 )
 def test_a_spec_that_cannot_be_told_is_refused_with_a_way_out(spec: str) -> None:
     with pytest.raises(Forbidden) as refused:
@@ -83,7 +122,9 @@ def test_a_supplementary_group_0_counts_as_root() -> None:
     assert effective_user("wheeler", "wheeler:x:7:7\n", GROUP, is_given=True).is_root
 
 
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("+5", 5), ("-5", -5), ("007", 7), ("", None), ("1_0", None), (" 1", None), ("٣", None)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0), ("+5", 5), ("-5", -5), ("007", 7), ("", None), ("1_0", None), (" 1", None), ("٣", None)]
+)
 def test_atoi_is_go_s(text: str, number: int | None) -> None:
     assert number == atoi(text)
 

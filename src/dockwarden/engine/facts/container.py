@@ -111,11 +111,11 @@ def archive_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  eve
 
 
 def start_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  every family has one form
-    """Return the facts of a start, or of a checkpoint made."""
+    """Return the facts of a start, or of a look at checkpoints."""
     escape = set()
     if call.first("checkpoint"):
         escape.add("checkpoint")
-    if call.first("checkpoint-dir") or call.first("dir") or read(call.body, "CheckpointDir", ""):
+    if call.first("checkpoint-dir") or call.first("dir"):
         escape.add("checkpoint-dir")
     return Facts(escape=frozenset(escape))
 

@@ -1,0 +1,319 @@
+"""Twins have the same facts, doubt is a fact, and no call makes facts fail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dockwarden.engine.facts import Facts, facts
+from dockwarden.engine.facts.build import build_references, pulled_names
+from dockwarden.engine.facts.image import loaded_names
+from dockwarden.engine.known import ContainerState, ImageConfig, Known
+from dockwarden.engine.routes.table import ROUTES
+from dockwarden.words.ask import Kind, Resource
+from dockwarden.words.errors import Malformed, Refused
+from dockwarden.words.principal import Account, Principal
+from fixtures.bodies import any_body
+from fixtures.calls import ALICE, BUSYBOX, CREATE, call, host, judge, known_for, refusal
+
+SERVICE = "POST /v1.45/services/create"
+
+
+def service(spec: dict[str, Any], **task: Any) -> Facts:
+    return judge(SERVICE, {"Name": "s", "TaskTemplate": {"ContainerSpec": {"Image": "busybox", **spec}, **task}})
+
+
+MOUNTS: list[tuple[list[str], dict[str, Any]]] = [
+    (["/etc:/x"], {"Type": "bind", "Source": "/etc", "Target": "/x"}),
+    (["/etc:/x:ro"], {"Type": "bind", "Source": "//etc/.", "Target": "/x", "ReadOnly": True}),
+    (
+        ["/srv/work/alice:/x:rshared"],
+        {"Type": "bind", "Source": "/srv/work/alice", "Target": "/x", "BindOptions": {"Propagation": "rshared"}},
+    ),
+    (["/srv/work/shared:/x"], {"Type": "bind", "Source": "/srv/work/shared", "Target": "/x"}),
+    (["/var/run:/x:ro"], {"Type": "bind", "Source": "/var/run", "Target": "/x", "ReadOnly": True}),
+    (["bobvol:/x"], {"Type": "volume", "Source": "bobvol", "Target": "/x"}),
+    (["newvol:/x"], {"Type": "volume", "Source": "newvol", "Target": "/x"}),
+    (["/x"], {"Type": "volume", "Target": "/x"}),
+]
+
+
+@pytest.mark.parametrize(("binds", "mount"), MOUNTS)
+def test_binds_mounts_and_a_service_s_mounts_have_the_same_facts(binds: list[str], mount: dict[str, Any]) -> None:
+    one, two, three = host(Binds=binds), host(Mounts=[mount]), service({"Mounts": [mount]})
+
+    assert one == two
+    assert (one.escape, one.foreign, one.binds) == (three.escape, three.foreign, three.binds)
+
+
+TWINS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ({"CapAdd": ["SYS_ADMIN"]}, {}, {"CapabilityAdd": ["CAP_SYS_ADMIN"]}, {}),
+    ({"Sysctls": {"kernel.x": "1"}}, {}, {"Sysctls": {"kernel.x": "1"}}, {}),
+    ({"SecurityOpt": ["seccomp=unconfined"]}, {}, {"Privileges": {"Seccomp": {"Mode": "unconfined"}}}, {}),
+    ({"SecurityOpt": ["apparmor=unconfined"]}, {}, {"Privileges": {"AppArmor": {"Mode": "disabled"}}}, {}),
+    ({"SecurityOpt": ["label=disable"]}, {}, {"Privileges": {"SELinuxContext": {"Disable": True}}}, {}),
+    ({"OomScoreAdj": -5}, {}, {"OomScoreAdj": -5}, {}),
+    ({"LogConfig": {"Type": "gelf"}}, {}, {}, {"LogDriver": {"Name": "gelf"}}),
+    ({"NetworkMode": "host"}, {}, {}, {"Networks": [{"Target": "host"}]}),
+    ({"NetworkMode": "bobnet"}, {}, {}, {"Networks": [{"Target": "bobnet"}]}),
+    ({"Ulimits": [{"Name": "rtprio"}]}, {}, {"Ulimits": [{"Name": "rtprio"}]}, {}),
+    ({"GroupAdd": ["docker"]}, {}, {"Groups": ["docker"]}, {}),
+    ({"Isolation": "hyperv"}, {}, {"Isolation": "hyperv"}, {}),
+    ({}, {"User": "0"}, {"User": "0"}, {}),
+    ({}, {"User": "app"}, {"User": "app"}, {}),
+    ({}, {"WorkingDir": "/proc/1"}, {"Dir": "/proc/1"}, {}),
+    ({}, {"Image": "bob/app"}, {"Image": "bob/app"}, {}),
+    ({"PidsLimit": -1}, {}, {}, {"Resources": {"Limits": {"Pids": -1}}}),
+]
+
+
+@pytest.mark.parametrize(("of_host", "top", "spec", "task"), TWINS)
+def test_a_service_has_the_facts_of_the_container_that_it_runs(
+    of_host: dict[str, Any], top: dict[str, Any], spec: dict[str, Any], task: dict[str, Any]
+) -> None:
+    container = judge(CREATE, {"Image": "busybox", **top, "HostConfig": of_host})
+    twin = service(spec, **task)
+
+    assert (container.escape, container.foreign, container.user, container.image) == (twin.escape, twin.foreign, twin.user, twin.image)
+
+
+UPDATED = [
+    {"Devices": [{"PathOnHost": "/dev/sda"}]},
+    {"DeviceCgroupRules": ["a"]},
+    {"DeviceRequests": [{"Driver": "x"}]},
+    {"CgroupParent": "/"},
+    {"OomKillDisable": True},
+    {"PidsLimit": -1},
+    {"Memory": -1},
+    {"MemorySwap": -1},
+    {"CpuQuota": -1},
+    {"NanoCpus": -1},
+    {"CpuRealtimePeriod": 5},
+    {"Ulimits": [{"Name": "nice"}]},
+    {"BlkioWeightDevice": [{"Path": "/dev/sda"}]},
+    {"Memory": 1 << 28, "NanoCpus": 5},
+]
+
+
+@pytest.mark.parametrize("fields", UPDATED)
+def test_an_update_has_the_facts_that_a_create_would_have(fields: dict[str, Any]) -> None:
+    assert host(**fields).escape == judge("POST /v1.41/containers/web/update", fields).escape
+
+
+def test_a_volume_has_the_facts_of_a_mount_that_makes_it() -> None:
+    for options in ({"type": "none", "o": "bind", "device": "/etc"}, {"type": "nfs"}, {}, {"weird": "x"}):
+        config = {"Name": "local", "Options": options}
+        mounted = host(Mounts=[{"Type": "volume", "Target": "/x", "VolumeOptions": {"DriverConfig": config}}])
+        made = judge("POST /v1.41/volumes/create", {"Driver": "local", "DriverOpts": options})
+        assert mounted.escape == made.escape
+
+
+def test_top_level_fields_of_old_count_nowhere() -> None:
+    assert "engine.unknown_field" == refusal(CREATE, {"Image": "busybox", "Privileged": True})
+
+
+@pytest.mark.parametrize(
+    ("user", "root", "given", "caller", "other"),
+    [
+        ("", True, False, False, False),
+        ("0", True, True, False, False),
+        ("20001:20001", False, True, True, False),
+        ("20001:30000", False, True, True, False),
+        ("20001:999", False, True, False, True),
+        ("20002:20002", False, True, False, True),
+        ("1000:1000", False, True, False, False),
+        ("app", False, True, False, False),
+        ("4242", True, True, False, False),
+        ("ops", True, True, False, False),
+    ],
+)
+def test_a_user_is_compared_with_who_asks(user: str, root: bool, given: bool, caller: bool, other: bool) -> None:
+    found = judge(CREATE, {"Image": "busybox", "User": user}).user
+
+    assert (root, given, caller, other) == (found.is_root, found.is_given, found.is_caller, found.is_other_account)
+
+
+def test_a_user_namespace_makes_root_nobody_unless_it_is_taken_away() -> None:
+    assert not judge(CREATE, {"Image": "busybox", "User": "0"}, userns_remap=True).user.is_root
+    assert judge(CREATE, {"Image": "busybox", "User": "0", "HostConfig": {"UsernsMode": "host"}}, userns_remap=True).user.is_root
+
+
+def test_an_exec_runs_as_the_container_s_user_unless_it_says_so() -> None:
+    request = "POST /v1.41/containers/web/exec"
+    plain = judge(request, {"Cmd": ["id"]})
+
+    assert (20001, 20001, False, False) == (plain.user.uid, plain.user.gid, plain.user.is_root, plain.user.is_given)
+    assert judge(request, {"Cmd": ["id"], "User": "root"}).user.is_root
+    assert judge(request, {"Cmd": ["id"]}, container=ContainerState("x")).user.is_root
+    assert judge(request, {"Cmd": ["id"]}, container=None).user.is_root
+    assert judge(request, {"Cmd": ["id"]}, container=ContainerState("x", "1:1", group_add=("0",))).user.is_root
+    assert (
+        "user:other-account" in judge(request, {"Cmd": ["id"], "User": "20002:20002"}, container=ContainerState("x", "1:1", binds=1)).escape
+    )
+
+
+def test_a_name_of_the_image_is_not_looked_up_in_a_container_that_changed() -> None:
+    assert (1000, 1000) == tuple(map(int, judge(CREATE, {"Image": "appimg"}).effective.wire.split(":")))  # type: ignore[union-attr]  # it runs
+
+
+def test_the_working_folder_of_the_image_counts_where_none_is_asked_for() -> None:
+    image = replace(BUSYBOX, working_dir="/proc/self/fd/9")
+
+    assert "working-dir:/proc/self/fd/9" in judge(CREATE, {"Image": "busybox"}, image=image).escape
+    assert frozenset() == judge(CREATE, {"Image": "busybox", "WorkingDir": "/srv"}, image=image).escape
+
+
+def test_what_is_not_found_is_nobody_s_unless_it_may_be_made() -> None:
+    assert frozenset({"container"}) == host(PidMode="container:nosuch").foreign
+    assert frozenset({"network"}) == host(NetworkMode="nosuch").foreign
+    assert frozenset() == host(Binds=["nosuch:/x"]).foreign
+    assert frozenset({"volume"}) == host(Binds=["bobvol:/x"]).foreign
+    assert frozenset() == judge("GET /v1.41/containers/bobdb/json").foreign  # what a call is about is the ask's own resource
+
+
+def test_nobody_s_things_are_foreign_to_a_caller_without_a_name() -> None:
+    asked = call(CREATE, {"Image": "busybox", "HostConfig": {"VolumesFrom": ["web"]}})
+    known = known_for(asked)
+    found = {reference: Resource(reference.kind, "x", "x") for reference in known.found}
+
+    assert {"container", "image"} == facts(asked, replace(known, principal=Principal(""), found=found)).foreign
+
+
+PULLED = replace(BUSYBOX, digests=("busybox@sha256:" + "a" * 64,))
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "expected"),
+    [
+        ("busybox", BUSYBOX, ("docker.io", "library/busybox", "latest", "", True, "local")),
+        ("busybox", PULLED, ("docker.io", "library/busybox", "latest", "", True, "pulled")),
+        ("busybox", None, ("docker.io", "library/busybox", "latest", "", False, "")),
+        ("sha256:" + "1" * 64, PULLED, ("docker.io", "library/busybox", "latest", "", True, "pulled")),
+        ("1" * 12, PULLED, ("docker.io", "library/busybox", "latest", "", True, "pulled")),
+        ("1" * 64, ImageConfig("x"), ("", "", "", "", True, "local")),
+        ("r.test/x:1", ImageConfig("x", names=("r.test/x:1",)), ("r.test", "x", "1", "", True, "local")),
+        ("x@sha256:" + "a" * 64, None, ("docker.io", "library/x", "", "sha256:" + "a" * 64, False, "")),
+    ],
+)
+def test_the_image_is_shown_by_name(image: str, known: ImageConfig | None, expected: tuple[str, str, str, str, bool, str]) -> None:
+    found = judge(CREATE, {"Image": image}, image=known).image
+
+    assert expected == (found.registry, found.repository, found.tag, found.digest, found.is_known, found.state)
+
+
+def test_names_that_move_are_told_by_how_they_are_held() -> None:
+    assert frozenset({"shared"}) == judge("POST /v1.41/images/create?fromImage=busybox&tag=latest").moves
+    assert frozenset({"new"}) == judge("POST /v1.41/build?t=alice/brandnew").moves
+    assert frozenset({"other"}) == judge("POST /v1.41/build?t=alice/brandnew", names={}).moves
+    assert frozenset({"other"}) == judge("POST /v1.41/images/load", loaded=("docker.io/bob/app:latest",), names={}).moves
+    assert frozenset() == judge("POST /v1.41/images/create?fromImage=busybox&tag=sha256:" + "a" * 64).moves
+    assert "name.like_an_id" == refusal("POST /v1.41/images/busybox/tag?repo=deadbeef")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "body"),
+    [
+        (f"{CREATE}?name=deadbeefcafe", {"Image": "busybox"}),
+        (f"{CREATE}?name=/{'a' * 64}", {"Image": "busybox"}),
+        ("POST /v1.41/containers/web/rename?name=abcdef", None),
+        ("POST /v1.41/networks/create", {"Name": "0123456789ab"}),
+        (SERVICE, {"Name": "abcdef"}),
+    ],
+)
+def test_a_name_that_could_be_an_id_is_refused(request_line: str, body: object) -> None:
+    assert "name.like_an_id" == refusal(request_line, body)
+
+
+def test_a_build_names_the_images_it_builds_on_and_those_it_would_pull() -> None:
+    asked = call("POST /v1.41/build?t=alice/x&buildargs=%7B%22V%22%3A%222%22%7D")
+    text = "ARG V=1\nFROM node:$V\nFROM busybox\nCOPY --from=bob/app / /"
+    found = dict.fromkeys(build_references(asked, text), Resource(Kind.IMAGE, "i", "i", is_shared=True))
+    foreign = {reference: Resource(Kind.IMAGE, "i", "i", owner="bob") for reference in found if "bob" in reference.text}
+    names = dict.fromkeys(("docker.io/alice/x:latest", "docker.io/library/node:2"), "new")
+
+    assert ["node:2", "busybox", "bob/app"] == [reference.text for reference in found]
+    assert ("docker.io/library/node:2", "docker.io/library/busybox:latest", "docker.io/bob/app:latest") == pulled_names(asked, text)
+    known = known_for(asked, dockerfile=text, found={**found, **foreign}, names=names)
+    assert frozenset({"image"}) == facts(asked, known).foreign
+    assert frozenset({"new"}) == facts(asked, known).moves
+    missing = {reference: thing for reference, thing in found.items() if reference.text != "busybox"}
+    assert "other" in facts(asked, replace(known, found=missing)).moves
+    pulling = call("POST /v1.41/build?t=alice/x&pull=1")
+    assert "other" in facts(pulling, replace(known, found=found)).moves
+
+
+def test_a_label_line_of_ours_is_refused_in_builds_and_changes() -> None:
+    line = "LABEL dockwarden.owner=bob"
+    assert "ownership.reserved_label" == refusal("POST /v1.41/build", dockerfile=f"FROM busybox\n{line}")
+    assert "ownership.reserved_label" == refusal("POST /v1.41/build", dockerfile=f"FROM busybox\nONBUILD {line}")
+    assert "ownership.reserved_label" == refusal(f"POST /v1.41/commit?container=web&changes={line.replace(' ', '%20')}")
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "names"),
+    [
+        ("manifest.json", b'[{"RepoTags":["busybox:1","r.test/x:2"]},{"RepoTags":null}]', ("docker.io/library/busybox:1", "r.test/x:2")),
+        ("manifest.json", b"[]", ()),
+        ("repositories", b'{"busybox":{"latest":"abc"}}', ("docker.io/library/busybox:latest",)),
+        (
+            "index.json",
+            b'{"manifests":[{"annotations":{"io.containerd.image.name":"docker.io/library/x:1"}},{}]}',
+            ("docker.io/library/x:1",),
+        ),
+        ("index.json", b'{"manifests":[{"annotations":{"org.opencontainers.image.ref.name":"latest"}}]}', ()),
+    ],
+)
+def test_names_in_a_loaded_archive_are_read(member: str, content: bytes, names: tuple[str, ...]) -> None:
+    assert names == loaded_names(member, content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"{}x", b'[{"RepoTags":["BAD REF"]}]', b"[1]", b'[{"RepoTags":5}]', b'[{"RepoTags":[5]}]', b"[" * 5000]
+)
+def test_a_manifest_that_cannot_be_read_is_malformed(content: bytes) -> None:
+    with pytest.raises(Malformed):
+        loaded_names("manifest.json", content)
+
+
+def test_the_context_always_has_every_attribute() -> None:
+    for found in (Facts(), host(Privileged=True)):
+        context = found.context()
+        assert {"escape", "foreign", "user", "image", "names", "binds", "ports", "via", "door", "envRestored"} == set(context)
+        assert {"isRoot", "isGiven", "isCaller", "isOtherAccount", "uid", "gid"} == set(context["user"])  # type: ignore[arg-type]  # a record
+        assert {"registry", "repository", "tag", "digest", "isKnown", "state"} == set(context["image"])  # type: ignore[arg-type]  # a record
+
+
+def test_published_ports_are_told() -> None:
+    bindings = {"80/tcp": [{"HostPort": "8080"}, {"HostPort": "9000-9002"}], "81/tcp": [{"HostPort": ""}], "82/tcp": None}
+
+    assert frozenset({8080, 9000, 9001, 9002}) == host(PortBindings={key: value for key, value in bindings.items() if value}).ports
+    assert "port:0" in host(PortBindings={"80/tcp": [{"HostPort": "x"}]}).escape
+
+
+KNOWN = st.builds(
+    Known,
+    principal=st.sampled_from([ALICE, Principal(""), Principal("root", account=Account(0, 0))]),
+    image=st.sampled_from(
+        [None, BUSYBOX, ImageConfig("x", user="nosuch:x"), ImageConfig("x", user="a:b:c", passwd="::::\n", group=":::,")]
+    ),
+    container=st.sampled_from([None, ContainerState("c", "nosuch", ("x", "9" * 30), True, "host", 3, ("/",))]),
+    userns_remap=st.booleans(),
+    dockerfile=st.sampled_from([None, "", "FROM $X", "FROM a\nCOPY --from=B@ / /"]),
+    on_build=st.lists(st.text(max_size=20), max_size=2).map(tuple),
+    loaded=st.lists(st.text(max_size=10), max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.sampled_from([route for route in ROUTES if route.body or route.query or route.ref]), st.data(), KNOWN)
+def test_any_call_has_facts_or_one_typed_refusal(route: Any, data: st.DataObject, known: Known) -> None:
+    asked = data.draw(any_body(route))
+    try:
+        found = facts(asked, known)
+    except Refused:
+        return
+    assert isinstance(found.context()["escape"], frozenset)
