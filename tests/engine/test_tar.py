@@ -305,3 +305,26 @@ def _patched(at: int, new: bytes) -> bytes:
     if len(header) == 512 and header[257:262] == b"ustar":
         data[block + 148 : block + 156] = b"%06o\0 " % (sum(header) - sum(header[148:156]) + 256)
     return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "entries_",
+    [
+        [("d", b"", kind(tarfile.SYMTYPE, ".")), ("d/Dockerfile", b"FROM evil")],
+        [("a/d", b"", kind(tarfile.SYMTYPE, "..")), ("a/d/Dockerfile", b"FROM evil")],
+        [("d", b"", kind(tarfile.SYMTYPE, ".")), ("e", b"", kind(tarfile.LNKTYPE, "d")), ("e/Dockerfile", b"FROM evil")],
+        [("d", b"", kind(tarfile.SYMTYPE, ".")), ("d/e/f", b"")],
+    ],
+)
+def test_nothing_is_written_through_a_link_of_the_same_archive(entries_: list[tuple[str, bytes]]) -> None:
+    """Else `d -> .` and then `d/Dockerfile` would replace the Dockerfile that was judged."""
+    for rules in (build_rules(""), LOAD_RULES, FREE):
+        with pytest.raises(Forbidden) as refused:
+            passed(pack(*entries_), rules)
+        assert "tar.link" == refused.value.code
+
+
+def test_a_folder_that_takes_a_link_s_place_is_a_folder() -> None:
+    packed = pack(("d", b"", kind(tarfile.SYMTYPE, ".")), ("d", b"", kind(tarfile.DIRTYPE, mode=0o755)), ("d/x", b"1"), ("da/x", b"2"))
+
+    assert ["d", "d", "d/x", "da/x"] == [entry[0] for entry in entries(passed(packed, build_rules("")))]

@@ -20,6 +20,7 @@ from dockwarden.words.errors import Forbidden, Malformed, TooLarge
 ZERO_BLOCK = bytes(BLOCK)
 END_OF_ARCHIVE = ZERO_BLOCK * 2
 SPECIAL_LIMIT = 256 << 10
+LINK_LIMIT = 100_000
 SET_ID = 0o6000
 _POWERFULXATTRS = (XATTR + b"security.", XATTR + b"trusted.")
 
@@ -117,6 +118,7 @@ class TarReader:
     def __init__(self, rules: TarRules) -> None:
         self._rules = rules
         self._guarded = _with_parents(rules.captured)
+        self._links: set[str] = set()
         self._passing = 0
         self._head = bytearray()
         self._special: _Special | None = None
@@ -195,9 +197,11 @@ class TarReader:
         """Return `entry` as it may pass.
 
         1. Nothing leaves the tree. 2. No set-id bit, nor what is as good as one. 3. No device. 4. No link that leads out. 5. No link in
-        the place of what is judged whole.
+        the place of what is judged whole. 6. Nothing is written through a link of the archive's own, or it would be another file than it
+        is named.
         """
         rules, name = self._rules, entry.name
+        self._refuse_below_link(entry)
         if _leaves(name):
             raise Forbidden("tar.outside", f"{name!r} in the archive leaves its tree; pack it without '..'")
         if not rules.may_set_id:
@@ -214,6 +218,33 @@ class TarReader:
         if entry.type in {Type.HARD_LINK, Type.SYMLINK} and name in self._guarded:
             raise Forbidden("tar.link", f"{name!r} in the archive is a link, and must be a plain file or folder")
         return entry if rules.owner is None else _owned(entry, *rules.owner)
+
+
+    def _refuse_below_link(self, entry: Entry) -> None:
+        """Keep account of links, and raise if `entry` lies below one.
+
+        A hard link to a symbolic one is one itself; a later entry of its name takes its place.
+        """
+        links, name = self._links, entry.name
+        if links and any(folder in links for folder in _folders(name)):
+            raise Forbidden("tar.link", f"{name!r} in the archive lies below a link of the same archive; pack the folder itself")
+        is_link = entry.type is Type.SYMLINK or (
+            entry.type is Type.HARD_LINK and bool(links) and any(path in links for path in (entry.linkname, *_folders(entry.linkname)))
+        )
+        if not is_link:
+            links.discard(name)
+        elif len(links) >= LINK_LIMIT:
+            raise TooLarge("tar.too_large", f"the archive has more than {LINK_LIMIT} symbolic links; send it in parts")
+        else:
+            links.add(name)
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders on the way to `path`, outermost first."""
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
 
 
 def _with_parents(paths: Mapping[str, int]) -> frozenset[str]:
