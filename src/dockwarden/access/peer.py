@@ -22,6 +22,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from dockwarden.access.people import People
 from dockwarden.words.principal import NOBODY, Account, Principal
@@ -43,7 +44,14 @@ class Peer:
 
 def namespaces_of(pid: str) -> Mapping[str, int]:
     """The inode of each namespace that matters; raises `OSError` for a process that cannot be looked at."""
-    return {name: os.stat(f"/proc/{pid}/ns/{name}").st_ino for name in NAMESPACES}
+    return {name: Path(f"/proc/{pid}/ns/{name}").stat().st_ino for name in NAMESPACES}
+
+
+class PeerSocket(Protocol):
+    """What is asked of a client's socket."""
+
+    def getsockopt(self, level: int, name: int, length: int = ..., /) -> Any:
+        """A socket option: a number, or bytes of at most `length`."""
 
 
 class Peers:
@@ -52,7 +60,7 @@ class Peers:
     def __init__(self) -> None:
         self._ours = namespaces_of("self")
 
-    def look(self, sock: socket.socket) -> Peer:
+    def look(self, sock: PeerSocket) -> Peer:
         """Return who connected `sock`; it may be closed by then."""
         try:
             pid, uid, gid = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
@@ -62,7 +70,7 @@ class Peers:
             return Peer(pid, uid, gid, "its process is in a PID namespace that cannot be seen from here")
         return Peer(pid, uid, gid, self._stranger(sock, pid))
 
-    def _stranger(self, sock: socket.socket, pid: int) -> str:
+    def _stranger(self, sock: PeerSocket, pid: int) -> str:
         try:
             held = _pidfd(sock, pid)
         except OSError as error:
@@ -80,9 +88,9 @@ class Peers:
         return f"it is in another {', '.join(other)} namespace: in a container; use a named door there" if other else ""
 
 
-def _pidfd(sock: socket.socket, pid: int) -> int:
+def _pidfd(sock: PeerSocket, pid: int) -> int:
     with contextlib.suppress(OSError):
-        return sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+        return int(sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
     return os.pidfd_open(pid)
 
 
@@ -111,7 +119,7 @@ def host_groups(uid: int) -> tuple[frozenset[str], Account | None]:
     return frozenset(names), Account(uid, entry.pw_gid, tuple(sorted(set(ids))))
 
 
-def identify(sock: socket.socket, peers: Peers, people: People) -> tuple[Principal, str]:
+def identify(sock: PeerSocket, peers: Peers, people: People) -> tuple[Principal, str]:
     """Return the person at the other end of `sock`, and for nobody the reason."""
     peer = peers.look(sock)
     if peer.why_not:

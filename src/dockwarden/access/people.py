@@ -9,11 +9,11 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dockwarden.words.errors import BadConfig
-from dockwarden.words.principal import Account, Principal
+from dockwarden.words.principal import NOBODY, Account, Principal
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 OPTIONS = frozenset({"uid", "groups", "certificate"})
@@ -62,6 +62,19 @@ class People:
         return Principal(name, (person.groups or frozenset()) if person else frozenset(), None, "door")
 
 
+    def fresh(self, principal: Principal) -> Principal:
+        """`principal` as this file has them: nobody if they are no longer in it, or are another account now."""
+        if principal.via == "door":
+            return self.by_door(principal.name)
+        person = self.by_name.get(principal.name)
+        if person is None:
+            return NOBODY
+        account = principal.account
+        if account is not None and person.uid != account.uid:
+            return NOBODY
+        return principal if person.groups is None else replace(principal, groups=person.groups)
+
+
 def _principal(person: Person, via: str, host: HostGroups) -> Principal:
     names, account = host(person.uid) if person.uid is not None else (frozenset[str](), None)
     return Principal(person.name, names if person.groups is None else person.groups, account, via)
@@ -106,7 +119,8 @@ def _person(name: str, table: Any, where: str) -> Person:
         raise BadConfig(where, "is no table", "write [people.NAME] and its options below")
     for unknown in sorted(set(table) - OPTIONS):
         close = difflib.get_close_matches(unknown, sorted(OPTIONS), n=1)
-        raise BadConfig(where, f"unknown option `{unknown}`", f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(OPTIONS))}")
+        mend = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(OPTIONS))}"
+        raise BadConfig(where, f"unknown option `{unknown}`", mend)
     uid = table.get("uid")
     if uid is not None and (type(uid) is not int or not 0 <= uid <= LARGEST_UID):
         raise BadConfig(where, f"uid {uid!r} is no uid", "write a whole number from 0")

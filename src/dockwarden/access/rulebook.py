@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dockwarden.access.people import People, parse_people
 from dockwarden.policy.load import PolicySet, load
-
 from dockwarden.words.errors import BadConfig
 
 POLL_S = 1.0
@@ -55,12 +54,12 @@ class Rulebook:
         self._told("policy.loaded", {"version": self.rules.policies.version})
         return True
 
-    async def watch(self) -> None:
-        """Reload whenever a file changes; runs until cancelled."""
+    async def changes(self) -> AsyncIterator[Rules]:
+        """Reload whenever a file changes, and yield each new set; runs until cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
-            if self._look() != self._stamp:
-                self.reload()
+            if self._look() != self._stamp and self.reload():
+                yield self.rules
 
     def _read(self) -> Rules:
         return Rules(self._read_people(), load(self._read_policies()))

@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from dockwarden.engine.call import EngineCall, Request
+from dockwarden.engine.call import EngineCall, Request, Takes
 from dockwarden.engine.query import write_query
 
 _PARAMETER = re.compile(r"\{(\w+)\*?\}")
 PLAIN_IN_NAME = "/:@"
+HOP = frozenset({"upgrade", "connection"})
+"""Headers that the connection writes itself, when it is told to upgrade."""
 
 
 def write_call(call: EngineCall, default_version: str = "") -> Request:
@@ -21,7 +23,10 @@ def write_call(call: EngineCall, default_version: str = "") -> Request:
     query = write_query(call.query)
     target = f"{f'/v{version}' if version else ''}{path}{'?' + query if query else ''}"
     body = b"" if call.body is None else msgspec.json.encode(call.body)
-    headers = tuple((name, value) for name, value in call.headers.items() if value and (body or name != "content-type" or call.route.takes != "json"))
-    if body and "content-type" not in call.headers:
-        headers += (("content-type", "application/json"),)
+    kept = {name: value for name, value in call.headers.items() if value and name not in HOP and name != "content-type"}
+    if body:
+        kept["content-type"] = "application/json"
+    elif call.route.takes is Takes.TAR:
+        kept["content-type"] = "application/x-tar"
+    headers = tuple(kept.items())
     return Request(call.route.method, target, headers, body)

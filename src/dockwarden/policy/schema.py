@@ -11,6 +11,9 @@ from dockwarden.words.ask import Kind
 ENV_READ = "env.read"
 """Whether environment values are shown in answers; it is asked of no route of its own."""
 
+HOST_READ = "host.read"
+"""Whether the host's own details are shown (proxies, cluster addresses, sizes that count what is another's); no route's own either."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -65,6 +68,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
     for route in ROUTES:
         kinds[route.action].add(route.kind)
     kinds["system.options"].add(Kind.SYSTEM)
+    kinds[HOST_READ].add(Kind.SYSTEM)
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}
 

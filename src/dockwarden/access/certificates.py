@@ -1,0 +1,49 @@
+"""TLS doors: whose certificates are believed, and whom a verified one belongs to."""
+
+from __future__ import annotations
+
+import ssl
+import stat
+from pathlib import Path
+
+from cryptography import x509
+
+from dockwarden.access.peer import host_groups
+from dockwarden.access.people import People
+from dockwarden.words.errors import BadConfig
+from dockwarden.words.principal import NOBODY, Principal
+
+
+def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
+    """A server that speaks TLS 1.2 or newer, and only with clients whose certificate `client_ca` signed.
+
+    Raises:
+        BadConfig: a file is missing or no PEM, or others may read the key.
+    """
+    try:
+        mode = stat.S_IMODE(key.stat().st_mode)
+        if mode & 0o077:
+            raise BadConfig(str(key), f"others may use it (mode {mode:o})", f"chmod 600 {key}")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(client_ca)
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfig(f"{certificate}, {key}, {client_ca}", f"cannot be used for TLS ({error})", "name PEM files of one key pair and a CA") from None
+    return context
+
+
+def names_in(certificate: bytes) -> tuple[str, ...]:
+    """The subject alternative names of a verified certificate (DER): addresses, host names and URIs, as they stand; no common name."""
+    try:
+        extension = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    kinds = (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier)
+    return tuple(str(name.value) for name in extension.value if isinstance(name, kinds))
+
+
+def identify_certificate(certificate: bytes, people: People) -> Principal:
+    """The person whom exactly one name of the certificate belongs to; else nobody."""
+    return people.by_certificate(names_in(certificate), host_groups) or NOBODY

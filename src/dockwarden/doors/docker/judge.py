@@ -1,0 +1,88 @@
+"""One call judged: facts, verdict, and for a refusal the words that teach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dockwarden.doors.docker.lookups import absent
+from dockwarden.doors.docker.resolve import Resolved
+from dockwarden.doors.docker.sight import may_see
+from dockwarden.engine.call import EngineCall
+from dockwarden.engine.escapes import advice
+from dockwarden.engine.facts import Facts
+from dockwarden.engine.facts.facts import facts
+from dockwarden.engine.known import Known
+from dockwarden.policy.decide import decide
+from dockwarden.policy.load import PolicySet
+from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource, Verdict, Why
+from dockwarden.words.errors import Forbidden, Refused
+from dockwarden.words.principal import Principal
+
+MOST_REASONS = 3
+ON_THE_HOST = frozenset({Kind.SYSTEM, Kind.PLUGIN, Kind.NODE})
+"""Kinds that no caller makes for themselves; a call that makes or lists one is about the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was asked about which thing, on which facts, and what policy answered."""
+
+    ask: Ask
+    facts: Facts
+    verdict: Verdict
+
+
+def judge(call: EngineCall, resolved: Resolved, policies: PolicySet) -> Judgement:
+    """Decide `call`.
+
+    Raises:
+        Hidden: the call names, elsewhere than in its path, a thing that the caller may not even see.
+        Forbidden, Malformed: a fact cannot be worked out; it says why (`user.unknown`, …).
+    """
+    known = resolved.known
+    for reference, resource in known.found.items():
+        if reference.kind is not Kind.VOLUME and reference.place != "path" and not may_see(known.principal, resource, policies):
+            raise absent(reference.kind, reference.text)
+    return rejudge(call, known, subject(call, resolved), policies)
+
+
+def rejudge(call: EngineCall, known: Known, about: Resource, policies: PolicySet) -> Judgement:
+    """Decide `call` about a thing, on what is known now; an upload is judged again once it was read."""
+    found = facts(call, known)
+    ask = Ask(known.principal, call.route.action, about, found.context())
+    return Judgement(ask, found, decide(ask, policies))
+
+
+def subject(call: EngineCall, resolved: Resolved) -> Resource:
+    """What the call is about: the thing its path names, or one of the caller's own that it would make or list."""
+    if resolved.subject is not None:
+        return replace(resolved.subject, kind=call.route.kind)
+    return collection(call, resolved.known.principal)
+
+
+def collection(call: EngineCall, principal: Principal) -> Resource:
+    """What a call is about that names no thing in its path."""
+    kind = call.route.kind
+    if kind in ON_THE_HOST:
+        return SYSTEM if kind is Kind.SYSTEM else Resource(kind)
+    return Resource(kind, name=call.first("name"), owner=principal.name)
+
+
+def refusal(judgement: Judgement) -> Refused:
+    """The answer to a refused call: which facts, which policy, and what to do instead."""
+    ask, verdict = judgement.ask, judgement.verdict
+    who = ask.principal.name or "a caller nobody knows"
+    reasons = [advice(fact) for fact in sorted(judgement.facts.escape)[:MOST_REASONS]]
+    reasons += [text for text in verdict.advice if text not in reasons]
+    return Forbidden(verdict.why.value, f"{ask.action} is refused for {who}: {'; '.join(reasons or [_plain_reason(judgement)])}",
+                     policies=verdict.policies)
+
+
+def _plain_reason(judgement: Judgement) -> str:
+    if judgement.verdict.why is Why.POLICY_BROKEN:
+        return "a policy could not be evaluated, and doubt refuses; ask an operator to run dockwarden policy check"
+    if not judgement.ask.principal.is_known:
+        return "ask an admin for a place in people.toml"
+    if judgement.facts.foreign:
+        return f"it names a {', '.join(sorted(judgement.facts.foreign))} of somebody else; name your own or a shared one"
+    return "no policy permits it; dockwarden policy explain shows what would"

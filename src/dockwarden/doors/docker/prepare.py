@@ -1,0 +1,155 @@
+"""A permitted call made ready: hardened, stamped, its binds given to our driver, ids in place of names, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from dockwarden.access.owners import Deed
+from dockwarden.doors.docker.judge import Judgement
+from dockwarden.doors.docker.lookups import Asked, Lookups
+from dockwarden.doors.docker.resolve import Resolved
+from dockwarden.doors.docker.sight import may_see
+from dockwarden.engine.call import EngineCall, Request
+from dockwarden.engine.driver import to_driver
+from dockwarden.engine.fields import read
+from dockwarden.engine.harden import harden
+from dockwarden.engine.images import parse_reference
+from dockwarden.engine.labels import CALL, OWNER, stamp
+from dockwarden.engine.obligations import parse_obligations
+from dockwarden.engine.references import pin, put_in_body
+from dockwarden.engine.runs import run_of_create
+from dockwarden.engine.veil.mask import masked_sources, restored, unrestorable
+from dockwarden.engine.veil.veil import IMAGE_LABEL
+from dockwarden.engine.write import write_call
+from dockwarden.policy.decide import decide
+from dockwarden.policy.load import PolicySet
+from dockwarden.policy.schema import ENV_READ
+from dockwarden.words.ask import Ask, Kind, Resource
+from dockwarden.words.errors import Refused, Unavailable
+
+MARKED: Mapping[str, Kind] = {
+    "container.create": Kind.CONTAINER, "network.create": Kind.NETWORK, "volume.create": Kind.VOLUME, "service.create": Kind.SERVICE,
+    "secret.create": Kind.SECRET, "config.create": Kind.CONFIG,
+}
+"""What a call makes that can carry our mark."""
+PRUNES: Mapping[str, Kind] = {"container.prune": Kind.CONTAINER, "network.prune": Kind.NETWORK, "volume.prune": Kind.VOLUME}
+SOMEBODY = "\x00somebody else"
+
+Seal = Callable[[Mapping[str, str]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call as it will be sent. `announced` is what its intent says may be made; `volumes` are to be made before it."""
+
+    call: EngineCall
+    request: Request
+    resolved: Resolved
+    judgement: Judgement
+    mark: str
+    announced: Deed
+    volumes: tuple[str, ...] = ()
+
+
+class Preparer:
+    """Makes calls ready. `seal` is `None` where our volume driver does not serve this Engine, so that binds stay binds."""
+
+    def __init__(self, *, ask: Asked, lookups: Lookups, plugin: str, seal: Seal | None, version: str) -> None:
+        self._ask, self._lookups, self._plugin, self._seal, self._version = ask, lookups, plugin, seal, version
+
+    async def prepare(self, call: EngineCall, resolved: Resolved, judgement: Judgement, policies: PolicySet, mark: str) -> Prepared:
+        """Return `call` ready to be sent.
+
+        Raises:
+            Forbidden: an obligation cannot be fulfilled, or a masked value cannot be restored.
+        """
+        known, principal = resolved.known, resolved.known.principal
+        call = await self._unmasked(call, resolved, policies)
+        image = str(read(call.body, "Image", ""))
+        call = harden(call, parse_obligations(judgement.verdict.harden), known)
+        call = pin(call, resolved.ids)
+        more = {IMAGE_LABEL: image} if call.route.action == "container.create" and image else None
+        call = stamp(call, principal.name, mark, more)
+        if self._seal is not None:
+            call = to_driver(call, known, self._plugin, self._seal)
+        call = self._narrowed(call, resolved, policies)
+        kind = MARKED.get(call.route.action)
+        announced = Deed(mark, kind.value, principal.name) if kind else Deed()
+        return Prepared(call, write_call(call, self._version), resolved, judgement, mark, announced, self._new_volumes(call, resolved))
+
+    async def make_volumes(self, prepared: Prepared) -> Deed:
+        """Make the named volumes that a create would make by naming them, with our labels; return what was made.
+
+        Raises:
+            Unavailable: `engine.volume_not_made`.
+        """
+        owner = prepared.resolved.known.principal.name
+        for name in prepared.volumes:
+            body = msgspec.json.encode({"Name": name, "Labels": {OWNER: owner, CALL: prepared.mark}})
+            answer = await self._ask(Request("POST", "/volumes/create", (("content-type", "application/json"),), body))
+            if answer.status != 201:
+                raise Unavailable("engine.volume_not_made", f"volume {name} could not be made (status {answer.status}); the call was not sent")
+        return Deed(made=tuple((Kind.VOLUME.value, name, owner, prepared.mark) for name in prepared.volumes))
+
+    def _new_volumes(self, call: EngineCall, resolved: Resolved) -> tuple[str, ...]:
+        """Named local volumes of a create that are not there yet; the Engine would make them without our labels."""
+        if call.route.action != "container.create":
+            return ()
+        found = {reference.text for reference in resolved.known.found if reference.kind is Kind.VOLUME}
+        named = (m for m in run_of_create(call.body).mounts if m.kind == "volume" and m.source and not m.options and m.driver in {"", "local"})
+        return tuple(dict.fromkeys(mount.source for mount in named if mount.source not in found))
+
+    @staticmethod
+    def _narrowed(call: EngineCall, resolved: Resolved, policies: PolicySet) -> EngineCall:
+        """A prune of what is the caller's alone, unless policy lets them prune everybody's."""
+        kind = PRUNES.get(call.route.action)
+        if kind is None:
+            return call
+        principal = resolved.known.principal
+        everybodys = Ask(principal, call.route.action, Resource(kind, owner=SOMEBODY))
+        if decide(everybodys, policies).is_allowed:
+            return call
+        filters: dict[str, Any] = msgspec.json.decode(call.first("filters") or "{}")
+        label = f"{OWNER}={principal.name}"
+        given = filters.get("label", [])
+        filters["label"] = {**given, label: True} if isinstance(given, dict) else [*given, label]
+        return replace(call, query={**call.query, "filters": (msgspec.json.encode(filters).decode(),)})
+
+    async def _unmasked(self, call: EngineCall, resolved: Resolved, policies: PolicySet) -> EngineCall:
+        """The call with masked values that came back set to the real ones.
+
+        A value comes back only into the same image with the same command: whoever may recreate a container but not read it must not get
+        to print it.
+        """
+        if call.route.action != "container.create":
+            return call
+        sources = masked_sources(call.body)
+        principal = resolved.known.principal
+        values: dict[str, str] = {}
+        for name, source in sources.items():
+            try:
+                seen = await self._lookups.look(Kind.CONTAINER, source)
+            except Refused:
+                raise unrestorable(name) from None
+            may_read = decide(Ask(principal, ENV_READ, seen.resource), policies).is_allowed
+            if not may_see(principal, seen.resource, policies) or not (may_read or _is_recreate(call, seen.answer)):
+                raise unrestorable(name)
+            real = dict(entry.partition("=")[::2] for entry in (seen.answer.get("Config") or {}).get("Env") or ())
+            if name not in real:
+                raise unrestorable(name)
+            values[name] = real[name]
+        return put_in_body(call, ("Env",), restored(read(call.body, "Env", []), values)) if values else call
+
+
+def _is_recreate(call: EngineCall, said: Mapping[str, Any]) -> bool:
+    config = said.get("Config") or {}
+    before = (config.get("Labels") or {}).get(IMAGE_LABEL) or config.get("Image") or ""
+    try:
+        is_same_image = parse_reference(str(read(call.body, "Image", ""))).name == parse_reference(str(before)).name
+    except Refused:
+        is_same_image = False
+    return is_same_image and all(read(call.body, name, None) in (None, config.get(name)) for name in ("Cmd", "Entrypoint"))

@@ -1,0 +1,40 @@
+"""What one caller may see of an answer: every row is a thing, and what may be inspected may be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dockwarden.access.owners import PULL, Owners, full_name
+from dockwarden.engine.veil.veil import View
+from dockwarden.policy.decide import decide
+from dockwarden.policy.load import PolicySet
+from dockwarden.policy.schema import ENV_READ, HOST_READ
+from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource
+from dockwarden.words.principal import Principal
+
+INSPECT: Mapping[Kind, str] = {kind: f"{kind.value.lower()}.inspect" for kind in Kind if kind is not Kind.SYSTEM} | {Kind.SYSTEM: "system.info"}
+
+
+def may_see(principal: Principal, resource: Resource, policies: PolicySet) -> bool:
+    """Whether `principal` may know that `resource` is there."""
+    return decide(Ask(principal, INSPECT[resource.kind], resource), policies).is_allowed
+
+
+def view_of(principal: Principal, policies: PolicySet, owners: Owners, env_shown: frozenset[str], plugin: str) -> View:
+    """The view that `principal` has under `policies`."""
+
+    def sees(kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...]) -> bool:
+        return may_see(principal, owners.resource(kind, id, name, labels, tags, principal.name), policies)
+
+    def sees_env(kind: Kind, id: str) -> bool:
+        resource = Resource(kind, id, owner=owners.owner_of_id(kind, id), is_shared=kind is Kind.IMAGE)
+        return decide(Ask(principal, ENV_READ, resource), policies).is_allowed
+
+    def sees_name(tag: str) -> bool:
+        held = owners.held.get(full_name(tag))
+        if held is None or held.origin == PULL:
+            return True
+        return may_see(principal, Resource(Kind.IMAGE, "", tag, held.owner, owners.is_sharing(held.owner)), policies)
+
+    sees_host = decide(Ask(principal, HOST_READ, SYSTEM), policies).is_allowed
+    return View(sees, sees_env, sees_name, sees_host, env_shown, plugin)

@@ -1,0 +1,199 @@
+"""Every answer that tells about more than the caller asked for, cut down to what the caller may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dockwarden.engine.driver import asked_binds
+from dockwarden.engine.veil.mask import mask_env, mask_options
+from dockwarden.words.ask import Kind
+
+IMAGE_LABEL = "dockwarden.image"
+"""Where a create keeps the image's name as the caller wrote it, since an id is what is sent."""
+PRIVATE_INFO = ("HttpProxy", "HttpsProxy", "NoProxy", "Labels", "ClusterStore", "ClusterAdvertise")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one caller may see. `sees` takes kind, id, name, labels and image names; `sees_env` kind and id."""
+
+    sees: Callable[[Kind, str, str, Mapping[str, str], tuple[str, ...]], bool]
+    sees_env: Callable[[Kind, str], bool]
+    sees_name: Callable[[str], bool]
+    sees_host: bool
+    env_shown: frozenset[str]
+    plugin: str
+
+
+def veil(action: str, said: Any, view: View) -> Any:
+    """Return the answer of `action` as `view` may see it; `said` itself is changed. Unknown routes pass as they are.
+
+    Raises:
+        KeyError, TypeError, AttributeError: the answer is not of the form the Engine gives; it must be withheld.
+    """
+    known = VEILS.get(action)
+    return known(said, view) if known else said
+
+
+def is_veiled(action: str) -> bool:
+    """Whether the answer of `action` must be read before it is shown."""
+    return action in VEILS
+
+
+def _labels(row: Mapping[str, Any]) -> Mapping[str, str]:
+    return row.get("Labels") or {}
+
+
+def _containers(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
+    kept = [row for row in rows if view.sees(Kind.CONTAINER, row["Id"], next(iter(row.get("Names") or ()), "").lstrip("/"), _labels(row), ())]
+    for row in kept:
+        _container_row(row, view)
+    return kept
+
+
+def _container_row(row: dict[str, Any], view: View) -> None:
+    image = _labels(row).get(IMAGE_LABEL)
+    if image:
+        row["Image"] = image
+    for mount in row.get("Mounts") or ():
+        if mount.get("Driver") == view.plugin:
+            mount.update({"Type": "bind", "Source": "", "Driver": "", "Name": ""})
+
+
+def _container(said: dict[str, Any], view: View) -> dict[str, Any]:
+    config = said["Config"] or {}
+    image = _labels(config).get(IMAGE_LABEL)
+    if image:
+        config["Image"] = image
+    if not view.sees_env(Kind.CONTAINER, said["Id"]):
+        mask_env(said, said["Id"], view.env_shown)
+    _show_binds(said, view.plugin)
+    return said
+
+
+def _show_binds(said: dict[str, Any], plugin: str) -> None:
+    """Turn our driver's mounts back into the binds that were asked for."""
+    asked = {bind.target: bind for bind in asked_binds(said, plugin)}
+    if not asked:
+        return
+    host = said["HostConfig"]
+    host["Mounts"] = [bind.as_mount() if (bind := asked.get(entry.get("Target"))) else entry for entry in host.get("Mounts") or ()
+                      if not (entry.get("Target") in asked and asked[entry["Target"]].text)]
+    if not host["Mounts"]:
+        del host["Mounts"]
+    texts = [bind.text for bind in asked.values() if bind.text]
+    if texts:
+        host["Binds"] = [*(host.get("Binds") or ()), *texts]
+    said["Mounts"] = [asked[mount["Destination"]].as_mount_point() if mount.get("Destination") in asked else mount for mount in said.get("Mounts") or ()]
+
+
+def _images(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
+    kept = [row for row in rows if view.sees(Kind.IMAGE, row["Id"], "", _labels(row), tuple(row.get("RepoTags") or ()))]
+    for row in kept:
+        _image_names(row, view)
+    return kept
+
+
+def _image_names(said: dict[str, Any], view: View) -> None:
+    if said.get("RepoTags"):
+        said["RepoTags"] = [tag for tag in said["RepoTags"] if view.sees_name(tag)]
+
+
+def _image(said: dict[str, Any], view: View) -> dict[str, Any]:
+    _image_names(said, view)
+    if not view.sees_env(Kind.IMAGE, said["Id"]):
+        mask_env(said, "", view.env_shown)
+    return said
+
+
+def _network(said: dict[str, Any], view: View) -> dict[str, Any]:
+    for place in ("Containers", "Services"):
+        kind = Kind.CONTAINER if place == "Containers" else Kind.SERVICE
+        if said.get(place):
+            said[place] = {id: row for id, row in said[place].items() if view.sees(kind, id, (row or {}).get("Name", ""), {}, ())}
+    if said.get("Peers") and not view.sees_host:
+        said["Peers"] = []
+    return said
+
+
+def _networks(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
+    return [_network(row, view) for row in rows if view.sees(Kind.NETWORK, row["Id"], row.get("Name", ""), _labels(row), ())]
+
+
+def _volume(said: dict[str, Any], view: View) -> dict[str, Any]:
+    if not view.sees_host:
+        mask_options(said.get("Options"))
+    return said
+
+
+def _volumes(said: dict[str, Any], view: View) -> dict[str, Any]:
+    said["Volumes"] = [_volume(row, view) for row in said.get("Volumes") or () if view.sees(Kind.VOLUME, row["Name"], row["Name"], _labels(row), ())]
+    return said
+
+
+def _df(said: dict[str, Any], view: View) -> dict[str, Any]:
+    """The four lists; sizes that count what is another's go, since they would tell of it."""
+    if said.get("Images"):
+        said["Images"] = _images(said["Images"], view)
+    if said.get("Containers"):
+        said["Containers"] = _containers(said["Containers"], view)
+    if said.get("Volumes"):
+        said["Volumes"] = _volumes({"Volumes": said["Volumes"]}, view)["Volumes"]
+    if view.sees_host:
+        return said
+    for usage in ("ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"):
+        said.pop(usage, None)
+    said["BuildCache"] = []
+    if "LayersSize" in said:
+        said["LayersSize"] = sum(max(int(image.get("Size") or 0), 0) for image in said.get("Images") or ())
+    return said
+
+
+def _info(said: dict[str, Any], view: View) -> dict[str, Any]:
+    if view.sees_host:
+        return said
+    for key in PRIVATE_INFO:
+        if said.get(key):
+            said[key] = "" if isinstance(said[key], str) else []
+    if isinstance(said.get("Swarm"), dict):
+        said["Swarm"] = {"LocalNodeState": said["Swarm"].get("LocalNodeState", "inactive"), "NodeID": "", "NodeAddr": "", "RemoteManagers": None}
+    return said
+
+
+def _kept(kind: Kind) -> tuple[Callable[[list[dict[str, Any]], View], Any], Callable[[dict[str, Any], View], Any]]:
+    """The veils of a list and of one thing that a swarm keeps."""
+
+    def one(said: dict[str, Any], view: View) -> dict[str, Any]:
+        if not view.sees_env(kind, said["ID"]):
+            mask_env(said, "", view.env_shown)
+        return said
+
+    def many(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
+        return [one(row, view) for row in rows if view.sees(kind, row["ID"], ((row.get("Spec") or {}).get("Name") or ""), (row.get("Spec") or {}).get("Labels") or {}, ())]
+
+    return many, one
+
+
+def _exec(said: dict[str, Any], view: View) -> dict[str, Any]:
+    if not view.sees_env(Kind.CONTAINER, said["ContainerID"]):
+        mask_env(said, "", view.env_shown)
+    return said
+
+
+VEILS: dict[str, Callable[[Any, View], Any]] = {
+    "container.list": _containers,
+    "container.inspect": _container,
+    "image.list": _images,
+    "image.inspect": _image,
+    "network.list": _networks,
+    "network.inspect": _network,
+    "volume.list": _volumes,
+    "volume.inspect": _volume,
+    "system.df": _df,
+    "system.info": _info,
+    "exec.inspect": _exec,
+}
+for _kind in (Kind.SERVICE, Kind.TASK, Kind.NODE, Kind.SECRET, Kind.CONFIG):
+    VEILS[f"{_kind.value.lower()}.list"], VEILS[f"{_kind.value.lower()}.inspect"] = _kept(_kind)
