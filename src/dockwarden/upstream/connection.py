@@ -13,7 +13,7 @@ from enum import Enum
 from dockwarden.upstream import faults
 from dockwarden.upstream.answers import Sink, WholeAnswer
 from dockwarden.upstream.framing import NO_BODY, BadChunk, Bound, ChunkReader, Framing
-from dockwarden.upstream.heads import AnswerHead, BadHead, read_answer_head
+from dockwarden.upstream.heads import AnswerHead, AnswerHeads, BadHead
 from dockwarden.upstream.read_buffer import ReadBuffer
 from dockwarden.words.errors import Broken, Refused
 
@@ -26,6 +26,7 @@ class Stale(Exception):
     """The connection ended before a byte of the answer came."""
 
 
+Told = Callable[["EngineConnection"], None]
 Awaited = asyncio.Future[WholeAnswer | AnswerHead]
 
 
@@ -47,8 +48,8 @@ _IDLE, _HEAD, _COLLECT, _HELD, _FLOW, _TUNNEL, _DEAD = _Phase
 class EngineConnection(asyncio.BufferedProtocol):
     """The protocol of one connection; `on_free` is called when it may carry another call."""
 
-    def __init__(self, buffer: ReadBuffer, on_free: Callable[[EngineConnection], None], on_end: Callable[[EngineConnection], None]) -> None:
-        self._buffer, self._on_free, self._on_end = buffer, on_free, on_end
+    def __init__(self, buffer: ReadBuffer, heads: AnswerHeads, on_free: Told, on_end: Told) -> None:
+        self._buffer, self._heads, self._on_free, self._on_end = buffer, heads, on_free, on_end
         self._phase = _IDLE
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
@@ -68,6 +69,7 @@ class EngineConnection(asyncio.BufferedProtocol):
         self._is_ended = False
         self._is_finished = False
         self._is_paused = False
+        self._is_held = False
         self._error: Exception | None = None
         self._upload: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -137,11 +139,15 @@ class EngineConnection(asyncio.BufferedProtocol):
 
     def pause(self) -> None:
         """Read no more for now."""
-        self._transport.pause_reading()
+        if not self._is_held and not self._transport.is_closing():
+            self._is_held = True
+            self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        self._transport.resume_reading()
+        if self._is_held and not self._transport.is_closing():
+            self._is_held = False
+            self._transport.resume_reading()
 
     def send(self, data: bytes | bytearray | memoryview) -> bool:
         """Hijacked: send on; True if some of `data` waits in memory (`on_room` tells when there is room again)."""
@@ -231,7 +237,7 @@ class EngineConnection(asyncio.BufferedProtocol):
             return
         end += 4
         try:
-            head = read_answer_head(data[:end], self._method)
+            head = self._heads.read(data[:end], self._method)
         except BadHead as error:
             self._fail(faults.unreadable(str(error)))
             return
@@ -274,7 +280,7 @@ class EngineConnection(asyncio.BufferedProtocol):
         self._frame(head.framing)
         self._phase = _HELD
         self._data = rest
-        self._transport.pause_reading()
+        self.pause()
         self._settle(head)
 
     def _frame(self, framing: Framing) -> None:
@@ -342,6 +348,8 @@ class EngineConnection(asyncio.BufferedProtocol):
             self.close()
         else:
             self._phase = _IDLE
+            if self._is_held:
+                self.resume()
             self._on_free(self)
         if sink is not None:
             sink.finish()

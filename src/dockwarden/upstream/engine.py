@@ -15,7 +15,7 @@ from dockwarden.upstream import faults
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.connection import EngineConnection, Stale, Want
 from dockwarden.upstream.framing import LAST_CHUNK
-from dockwarden.upstream.heads import AnswerHead
+from dockwarden.upstream.heads import AnswerHead, AnswerHeads
 from dockwarden.upstream.read_buffer import ReadBuffer
 from dockwarden.upstream.request import write_request
 from dockwarden.upstream.stream import Hijacked, StreamAnswer
@@ -35,6 +35,7 @@ class EngineLink:
         self._idle: list[EngineConnection] = []
         self._open: set[EngineConnection] = set()
         self._buffer = ReadBuffer()
+        self._heads = AnswerHeads()
 
     async def call(self, request: Request, limit: int = ANSWER_BYTES) -> WholeAnswer:
         """Send `request` and return the whole answer, whatever its status.
@@ -139,7 +140,7 @@ class EngineLink:
         return connection
 
     def _connection(self) -> EngineConnection:
-        return EngineConnection(self._buffer, self._freed, self._ended)
+        return EngineConnection(self._buffer, self._heads, self._freed, self._ended)
 
     def _freed(self, connection: EngineConnection) -> None:
         if len(self._idle) < self._pool_size:

@@ -19,6 +19,7 @@ LENGTH = re.compile(rb"[0-9]{1,15}")
 Headers = tuple[tuple[bytes, bytes], ...]
 """Header fields in order, names in lower case, values without the blanks around them."""
 
+KEPT = 256
 HEADS_WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -55,6 +56,25 @@ def read_answer_head(raw: bytes, method: str) -> AnswerHead:
     framing = _framing(status, headers, method)
     is_last = framing.bound is Bound.CLOSE or raw.startswith(b"HTTP/1.0") or _says_close(headers)
     return AnswerHead(status, headers, framing, is_last)
+
+
+class AnswerHeads:
+    """Reads heads and remembers the latest: answers of one second share theirs, and the same bytes mean the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, AnswerHead] = {}
+
+    def read(self, raw: bytes, method: str) -> AnswerHead:
+        """As `read_answer_head`."""
+        if method == "HEAD":
+            return read_answer_head(raw, method)
+        head = self._known.get(raw)
+        if head is None:
+            head = read_answer_head(raw, method)
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[raw] = head
+        return head
 
 
 def _framing(status: int, headers: Headers, method: str) -> Framing:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
 
 from dockwarden.upstream.framing import Bound, Framing
+from dockwarden.upstream.heads import Headers
 from dockwarden.words.errors import Refused
 
 PASSED = {
@@ -37,22 +39,24 @@ class Fields(NamedTuple):
 
 def write_head(status: int, headers: Iterable[tuple[bytes, bytes]], fields: Fields) -> bytes:
     """Write a head, its empty line included; headers that are not in `PASSED` are left out."""
-    lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status]
-    for name, value in headers:
-        shown = PASSED.get(name)
-        if shown is not None:
-            lines.append(b"%s: %s\r\n" % (shown, value))
+    line = STATUS_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
+    head = line + _shown(headers if type(headers) is tuple else tuple(headers))
     framing = fields.framing
     if framing.bound is Bound.LENGTH:
-        lines.append(b"Content-Length: %d\r\n" % framing.length)
+        head += b"Content-Length: %d\r\n" % framing.length
     elif framing.bound is Bound.CHUNKED:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+        head += b"Transfer-Encoding: chunked\r\n"
     if fields.upgrade:
-        lines.append(b"Connection: Upgrade\r\nUpgrade: %s\r\n" % fields.upgrade)
+        head += b"Connection: Upgrade\r\nUpgrade: %s\r\n" % fields.upgrade
     elif fields.is_last:
-        lines.append(b"Connection: close\r\n")
-    lines.append(b"\r\n")
-    return b"".join(lines)
+        head += b"Connection: close\r\n"
+    return head + b"\r\n"
+
+
+@lru_cache(maxsize=256)
+def _shown(headers: Headers) -> bytes:
+    """The header lines that go out; answers of one second share theirs, so they are written once."""
+    return b"".join([b"%s: %s\r\n" % (PASSED[name], value) for name, value in headers if name in PASSED])
 
 
 def refusal_body(error: Refused) -> bytes:

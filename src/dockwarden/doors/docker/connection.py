@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dockwarden.doors.docker.exchange import ClientGone, Exchange
-from dockwarden.doors.docker.grammar import HeadTooLarge, RequestHead, read_request_head, refuse_early
+from dockwarden.doors.docker.grammar import HeadTooLarge, RequestHead, refuse_early
 from dockwarden.upstream.answers import Sink
 from dockwarden.upstream.framing import NO_BODY
 from dockwarden.words.errors import Broken, Malformed, Refused
@@ -163,7 +163,7 @@ class ClientConnection(asyncio.BufferedProtocol):
                 refuse_early(data, self._seen)
                 self._data, self._seen = data, len(data)
                 return
-            self._start(read_request_head(data[:end]), data[end:])
+            self._start(self._server.heads.read(data[:end]), data[end:])
         except Refused as error:
             self._refuse_unheard(error)
 

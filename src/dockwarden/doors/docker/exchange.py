@@ -116,7 +116,7 @@ class Exchange:
         if self.is_client_gone:
             raise ClientGone
         task = asyncio.ensure_future(work)
-        self.on_gone = lambda: task.cancel() and None
+        self.on_gone = lambda: None if task.cancel() else None
         try:
             return await task
         except asyncio.CancelledError:

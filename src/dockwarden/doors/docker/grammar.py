@@ -19,6 +19,9 @@ from dockwarden.words.errors import Malformed
 REQUEST = re.compile(rb"([A-Z]{1,16}) ((?:/[!-\"$-~]*+)|\*) HTTP/1\.([01])\r\n((?:" + FIELD + rb")*+)\r\n")
 HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 NEVER_IN_A_HEAD = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?=[^\n])")
+REMEMBERED = frozenset({b"host", b"user-agent", b"accept", b"accept-encoding", b"connection", b"content-length", b"content-type"})
+KEPT = 512
+KEPT_BYTES = 1024
 MARKING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"})
 
 
@@ -67,6 +70,27 @@ def read_request_head(raw: bytes) -> RequestHead:
     wants_continue = any(name == b"expect" for name, _ in marking) and _expects(marking, framing)
     closes = is_old or any(name == b"connection" and b"close" in value.lower() for name, value in marking)
     return RequestHead(method.decode(), target, headers, framing, wants_continue, not closes, is_old)
+
+
+class RequestHeads:
+    """Reads heads, and remembers those that many calls share: the same bytes mean the same, so they are read once.
+
+    Only heads of nothing but `REMEMBERED` headers are kept, so that no credential stays in memory; at most `KEPT` of them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, RequestHead] = {}
+
+    def read(self, raw: bytes) -> RequestHead:
+        """As `read_request_head`."""
+        head = self._known.get(raw)
+        if head is None:
+            head = read_request_head(raw)
+            if len(raw) <= KEPT_BYTES and all(name in REMEMBERED for name, _ in head.headers):
+                if len(self._known) >= KEPT:
+                    self._known.clear()
+                self._known[raw] = head
+        return head
 
 
 def refuse_early(raw: bytes, start: int) -> None:

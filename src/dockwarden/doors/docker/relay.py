@@ -92,10 +92,12 @@ class Relay:
         """The client hung up, or has sent all it will: the Engine is told the same, as it would have seen it itself."""
         if self._client.is_lost:
             self.cut(self._client.lost())
-        else:
+        elif not self._done.done():
             self._stream.connection.end_sending()
 
     def _room(self, has_room: bool) -> None:
+        if self._done.done():  # INVARIANT: the connection may carry another call by now
+            return
         if has_room:
             self._stream.connection.resume()
         else:

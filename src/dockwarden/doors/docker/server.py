@@ -23,6 +23,7 @@ import structlog
 
 from dockwarden.doors.docker.connection import ClientConnection
 from dockwarden.doors.docker.exchange import Exchange
+from dockwarden.doors.docker.grammar import RequestHeads
 from dockwarden.upstream.read_buffer import ReadBuffer
 from dockwarden.words.errors import BadConfig, Busy
 from dockwarden.words.principal import Principal
@@ -82,6 +83,7 @@ class Server:
         self.limits = limits or Limits()
         self.loop = asyncio.get_running_loop()
         self.buffer = ReadBuffer()
+        self.heads = RequestHeads()
         self.is_draining = False
         self._connections: set[ClientConnection] = set()
         self._held: Counter[Principal] = Counter()
@@ -111,6 +113,14 @@ class Server:
     def connections(self) -> int:
         """How many clients are connected."""
         return len(self._connections)
+
+    def refresh(self, fresh: Callable[[Principal], Principal]) -> None:
+        """Give every open connection its principal anew, as people are now."""
+        for connection in self._connections:
+            if connection.is_counted:
+                self._uncount(connection.principal)
+                connection.principal = fresh(connection.principal)
+                self._held[connection.principal] += 1
 
     async def drain(self, seconds: float) -> Drained:
         """Accept no more, let what is under way end for `seconds`, then cut the rest."""
@@ -151,9 +161,12 @@ class Server:
         self._connections.discard(connection)
         if not connection.is_counted:
             return
-        self._held[connection.principal] -= 1
-        if self._held[connection.principal] <= 0:
-            del self._held[connection.principal]
+        self._uncount(connection.principal)
+
+    def _uncount(self, principal: Principal) -> None:
+        self._held[principal] -= 1
+        if self._held[principal] <= 0:
+            del self._held[principal]
 
     def report(self, error: Exception) -> None:
         """Tell the operator of a failure: its kind and place, never its text, which may hold what a caller sent."""
