@@ -30,7 +30,7 @@ from dockwarden.words.principal import Principal
 
 PULL = "pull"
 SHARED_NETWORKS = frozenset({"bridge", "host", "none", "ingress", "docker_gwbridge", "nat"})
-MOST_PENDING = 10_000
+MOST_PENDING, MOST_GONE = 10_000, 1_000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS owned (kind TEXT, id TEXT, owner TEXT, mark TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS named (name TEXT PRIMARY KEY, owner TEXT, origin TEXT) WITHOUT ROWID;
@@ -93,6 +93,7 @@ class Owners:
     owned: dict[tuple[str, str], Owned] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     pending: dict[str, tuple[str, str]] = field(default_factory=dict)
+    gone: dict[tuple[str, str], Owned] = field(default_factory=dict)
     applied: int = 0
 
     # --- asking ---
@@ -125,7 +126,7 @@ class Owners:
 
     def _owner_of(self, kind: Kind, id: str, labels: Mapping[str, str]) -> Owned | None:
         mark = labels.get(CALL, "")
-        owned = self.owned.get((kind.value, id))
+        owned = self.owned.get((kind.value, id)) or self.gone.get((kind.value, id))
         if owned is not None:
             return owned if kind is not Kind.VOLUME or owned.mark == mark else None
         pending = self.pending.get(mark)
@@ -160,8 +161,16 @@ class Owners:
         for kind, id in deed.gone:
             if kind == "Name":
                 self.held.pop(id, None)
-            else:
-                self.owned.pop((kind, id), None)
+                continue
+            owned = self.owned.pop((kind, id), None)
+            if owned is not None and kind != Kind.VOLUME.value:
+                self._remember(kind, id, owned)
+
+    def _remember(self, kind: str, id: str, owned: Owned) -> None:
+        """Keep whose a thing was for its last events; an id never comes back, so this can be no other's."""
+        self.gone[kind, id] = owned
+        while len(self.gone) > MOST_GONE:
+            del self.gone[next(iter(self.gone))]
 
     def forget(self, mark: str) -> None:
         """A call that announced something made nothing after all."""

@@ -31,7 +31,8 @@ VERSION = re.compile(rb"/v(1\.(?:[0-9]|[1-9][0-9]))(/.*)", re.DOTALL)
 ANY_VERSION = re.compile(rb"/v[0-9][0-9.]*(?:/|$)")
 NAME = re.compile(r"[A-Za-z0-9_.:@+-]+(?:/[A-Za-z0-9_.:@+-]+)*")
 JSON_TYPE = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
-TAR_TYPE = re.compile(r"application/(?:x-)?(?:tar|gzip|tar\+gzip|bzip2|xz|zstd|octet-stream)|", re.IGNORECASE)
+TAR_TYPE = re.compile(r"application/(?:x-)?(?:tar|gzip|tar\+gzip|bzip2|xz|octet-stream)|text/plain|", re.IGNORECASE)
+"""What clients call a tar stream; `text/plain` is what the command line sends where it sets nothing."""
 NO_BODY = frozenset({b"", b"{}", b"null"})
 SLASH_ONLY = frozenset({b"/networks/", b"/debug/pprof/"})
 Headers = Sequence[tuple[bytes, bytes]]

@@ -11,7 +11,7 @@ import msgspec
 
 from dockwarden.upstream.framing import Bound, Framing
 from dockwarden.upstream.heads import Headers
-from dockwarden.words.errors import Refused
+from dockwarden.words.errors import Hidden, Refused
 
 PASSED = {
     name.lower().encode(): name.encode()
@@ -61,4 +61,6 @@ def _shown(headers: Headers) -> bytes:
 
 def refusal_body(error: Refused) -> bytes:
     """The JSON that says what was refused and why, in the Engine's own shape of errors with two more keys."""
+    if isinstance(error, Hidden):  # in no way different from what the Engine says of a thing that is not there
+        return msgspec.json.encode({"message": error.message}) + b"\n"
     return msgspec.json.encode({"message": f"dockwarden: {error.message}", "code": error.code, "policy": list(error.policies)}) + b"\n"

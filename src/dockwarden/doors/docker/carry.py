@@ -122,6 +122,7 @@ class Carrier:
         trail.sending(prepared.call, prepared.request)
         if route.is_changing:
             await trail.intent(prepared.announced.detail())
+            self.owners.apply(prepared.announced)
         done, status = Deed(), 0
         try:
             if prepared.volumes:

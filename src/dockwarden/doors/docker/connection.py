@@ -254,7 +254,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Send; what the client does not take at once waits in memory."""
-        if self._state is not _DEAD:
+        if self._state is not _DEAD and self._state is not _CLOSING:
             self._transport.write(data)
 
     async def write_out(self, data: bytes) -> None:
@@ -268,7 +268,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def send(self, data: bytes | bytearray | memoryview) -> bool:
         """Send; True if some of `data` waits in memory (`on_room` tells when there is room again)."""
-        if self._state is _DEAD:
+        if self._state is _DEAD or self._state is _CLOSING:
             return False
         self._transport.write(data)
         return self._transport.get_write_buffer_size() > 0
@@ -306,7 +306,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def end_sending(self) -> None:
         """Half-close: all is sent; the client may still send."""
-        if self._state is not _DEAD and self._transport.can_write_eof():
+        if self._state is not _DEAD and not self._transport.is_closing() and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def lost(self) -> ClientGone:
@@ -383,7 +383,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def _linger(self) -> None:
         """Half-close and discard what still comes for a moment, so that the client can read the answer before it meets a closed socket."""
-        if self._state is _DEAD or self.is_gone or not self._transport.can_write_eof():
+        if self._transport.is_closing() or self.is_gone or not self._transport.can_write_eof():
             self.close()
             return
         self._state = _LINGER

@@ -37,6 +37,26 @@ class ClientGone(Refused):
         super().__init__("client.gone", "the client went away before the answer was through")
 
 
+class Leaving:
+    """Gives up what a task awaits, without ending the task itself, as `asyncio.timeout` does."""
+
+    __slots__ = ("_task", "is_begun")
+
+    def __init__(self, task: asyncio.Task[object] | None) -> None:
+        self._task, self.is_begun = task, False
+
+    def now(self) -> None:
+        """Give up."""
+        if self._task is not None and not self.is_begun:
+            self.is_begun = True
+            self._task.cancel()
+
+    def end(self) -> None:
+        """Take the request to give up back, once it was obeyed or came too late."""
+        if self._task is not None and self.is_begun:
+            self._task.uncancel()
+
+
 class Exchange:
     """One request and its answer."""
 
@@ -113,18 +133,19 @@ class Exchange:
         Raises:
             ClientGone: the client went first; `work` was cancelled.
         """
+        leaving = Leaving(asyncio.current_task())
+        self.on_gone = leaving.now
         if self.is_client_gone:
-            raise ClientGone
-        task = asyncio.ensure_future(work)
-        self.on_gone = lambda: None if task.cancel() else None
+            leaving.now()
         try:
-            return await task
+            return await work
         except asyncio.CancelledError:
-            if self.is_client_gone and task.cancelled():
+            if leaving.is_begun:
                 raise ClientGone from None
             raise
         finally:
             self.on_gone = None
+            leaving.end()
 
     # --- what is answered ---
 

@@ -65,6 +65,8 @@ class Relay:
         self._client.on_room = self._room
         try:
             self._stream.flow_to(self)
+            if self._client.is_gone:
+                self.client_gone()
             await self._done
         except BaseException:
             self._stream.close()

@@ -1,0 +1,43 @@
+# Everything a contributor runs. `make up` and `make test` do all set-up on a fresh Debian 12 machine, as root.
+.PHONY: up test check bench fuzz soak test-engines docs lock venv
+PYTHON := .venv/bin/python
+
+up: venv            ## a private Engine where none is reachable, and dockwarden in front of it, in the foreground
+	@scripts/up
+
+test: check         ## all checks and all tests
+	@scripts/packages docker.io busybox-static iproute2 curl
+	$(PYTHON) -m pytest -q
+
+check: venv         ## style, types, layers, locks, reference pages
+	.venv/bin/ruff check src tests scripts bench
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) scripts/check_locks.py
+	$(PYTHON) scripts/make_docs.py --check
+
+bench: venv         ## against going direct and against a plain proxy, in one run
+	@scripts/packages docker.io busybox-static iproute2 haproxy
+	$(PYTHON) -m bench.door
+
+fuzz: venv          ## the parsers' properties, for long
+	DOCKWARDEN_EXAMPLES=20000 $(PYTHON) -m pytest -q -m fuzz --timeout 3600
+
+soak: venv          ## an hour of mixed work on one door
+	@scripts/packages docker.io busybox-static iproute2
+	$(PYTHON) -m bench.soak
+
+test-engines: venv  ## the tests that talk to an Engine, against 28.x too
+	@scripts/packages docker.io busybox-static iproute2 curl debootstrap
+	DOCKWARDEN_ENGINES=20.10,28 $(PYTHON) -m pytest -q tests/days
+
+docs: venv          ## make the reference pages from the tables
+	$(PYTHON) scripts/make_docs.py
+
+lock: venv          ## renew the locks
+	.venv/bin/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml
+	.venv/bin/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --allow-unsafe --extra dev -o requirements-dev.lock pyproject.toml
+
+venv: .venv/.made
+.venv/.made: requirements-dev.lock pyproject.toml
+	@scripts/venv

@@ -1,0 +1,36 @@
+"""`dockwarden whoami`: who a door takes you for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dockwarden.access.people import parse_people
+from dockwarden.settings import load_settings
+
+Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+def whoami(config: Config, as_json: AsJson = False) -> None:
+    """Print the name and groups that the unix doors know you by.
+
+    Example: dockwarden whoami --config /etc/dockwarden/dockwarden.toml
+    """
+    settings = load_settings(config)
+    people = parse_people(settings.people_file.read_text("utf-8"), str(settings.people_file))
+    uid = os.getuid()
+    principal = people.by_uid(uid)
+    name, groups = (principal.name, sorted(principal.groups)) if principal else ("", [])
+    if as_json:
+        typer.echo(json.dumps({"uid": uid, "name": name, "groups": groups}))
+    elif name:
+        typer.echo(f"{name} (uid {uid}), groups: {', '.join(groups) or 'none'}")
+    else:
+        typer.echo(f"uid {uid} is nobody here: it may only ping; ask an admin for a [people.NAME] with uid = {uid} in people.toml")
+    if not name:
+        raise typer.Exit(1)

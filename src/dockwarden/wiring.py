@@ -1,0 +1,340 @@
+"""The composition root: the only place that builds adapters and joins them. `python -m dockwarden.wiring FILE` serves.
+
+1. Settings, then the ledger: nothing else is opened before what happens can be written down.
+2. Owners: the last snapshot and the ledger's tail after it.
+3. Rules: people and policies; a bad file refuses to start.
+4. The Engine: its version and how it maps users. If it is away, calls are refused until it is back.
+5. The volume driver's and the second lock's sockets, then the doors; then the line `ready`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+import uvloop
+
+from dockwarden import __version__
+from dockwarden.access.certificates import identify_certificate, server_context
+from dockwarden.access.host_files import describe_source
+from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
+from dockwarden.access.peer import Peers, identify
+from dockwarden.access.rulebook import Rulebook
+from dockwarden.doors.docker.carry import Carrier
+from dockwarden.doors.docker.flow import Flow
+from dockwarden.doors.docker.lookups import Lookups
+from dockwarden.doors.docker.prepare import Preparer, Seal
+from dockwarden.doors.docker.resolve import HostView, Resolver
+from dockwarden.doors.docker.server import Limits, Peer, Server
+from dockwarden.doors.operate.metrics import Metrics
+from dockwarden.doors.operate.server import OperateServer
+from dockwarden.engine.call import Request
+from dockwarden.engine.known import ENGINE_SOCKETS
+from dockwarden.engine.routes.table import NEWEST
+from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.segments import entries
+from dockwarden.ledger.writer import Ledger
+from dockwarden.logs import configure_logs
+from dockwarden.settings import DoorSettings, Settings, load_settings
+from dockwarden.upstream.answers import WholeAnswer
+from dockwarden.upstream.engine import EngineLink
+from dockwarden.upstream.image_files import ImageAccounts
+from dockwarden.words.errors import BadConfig, Refused
+from dockwarden.words.principal import NOBODY, Principal
+
+SNAPSHOT_S = 10.0
+ENGINE_RETRY_S = 1.0
+BANNER_S = 60.0
+BANNER = "OBSERVING ONLY: decisions are recorded and NOTHING IS REFUSED; set observe = false"
+PROBE_LABEL = ("dockwarden.probe", "accounts")
+
+
+@dataclass
+class House:
+    """Everything that serves, joined. Made by `open_house`; `close` ends it in the order that loses nothing."""
+
+    settings: Settings
+    ledger: Ledger
+    owners: Owners
+    store: sqlite3.Connection
+    rulebook: Rulebook
+    metrics: Metrics
+    link: EngineLink
+    seal: Seal
+    peers: Peers = field(default_factory=Peers)
+    log: Any = field(default_factory=lambda: structlog.get_logger("dockwarden"))
+    servers: list[Server] = field(default_factory=list)
+    volumes: Any = None
+    operate: OperateServer | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    snapshot_seq: int = 0
+
+    async def ask(self, request: Request) -> WholeAnswer:
+        """Send a call of our own."""
+        return await self.link.call(request, self.settings.limits.answer_bytes)
+
+
+def open_house(settings: Settings) -> House:
+    """Open what serves, without listening yet.
+
+    Raises:
+        BadConfig: something of the operator's must be mended first.
+    """
+    log = structlog.get_logger("dockwarden")
+    ledger = Ledger(
+        settings.ledger_dir, segment_bytes=settings.ledger.segment_bytes, retain_days=settings.ledger.retain_days,
+        told=lambda kind, detail: log.error(kind, **detail),
+    )
+
+    def told(kind: str, detail: Mapping[str, str]) -> None:
+        log.warning(kind, **detail) if kind == "policy.kept" else log.info(kind, **detail)
+        metrics.reloads.labels("kept" if kind == "policy.kept" else "loaded").inc()
+        with contextlib.suppress(Refused):
+            ledger.append(Entry(kind="event", detail={"what": kind, **detail}))
+
+    metrics = Metrics()
+    try:
+        rulebook = Rulebook(settings.people_file, settings.policy_dir, told)
+        owners, store = _open_owners(settings, rulebook)
+        owners.replay(entries(settings.ledger_dir, owners.applied))
+        link = EngineLink(settings.engine.address, pool=settings.engine.pool, timeout_s=settings.engine.timeout_s)
+        return House(settings, ledger, owners, store, rulebook, metrics, link, _seal(settings))
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def _open_owners(settings: Settings, rulebook: Rulebook) -> tuple[Owners, sqlite3.Connection]:
+    sharing = frozenset(settings.images.shared_from)
+
+    def is_sharing(name: str) -> bool:
+        person = rulebook.rules.people.by_name.get(name)
+        return bool(person and person.groups and person.groups & sharing)
+
+    owners = Owners(is_sharing)
+    store = open_snapshot(settings.state_dir / "owners.db")
+    read_snapshot(store, owners)
+    return owners, store
+
+
+def _seal(settings: Settings) -> Seal:
+    import hashlib
+    import hmac
+
+    file = settings.state_dir / "seal.key"
+    try:
+        key = file.read_bytes()
+    except OSError as error:
+        raise BadConfig(str(file), f"cannot be read ({error.strerror})", "run dockwarden init") from None
+
+    def seal(options: Mapping[str, str]) -> str:
+        return hmac.new(key, msgspec.json.encode(dict(options), order="deterministic"), hashlib.sha256).hexdigest()
+
+    return seal
+
+
+async def learn_engine(house: House) -> None:
+    """Ask the Engine what it is, as often as it takes; until then calls are refused as unreachable by the wire itself."""
+    while not house.engine:
+        try:
+            version = msgspec.json.decode((await house.ask(Request("GET", "/version", (), b""))).body)
+            info = msgspec.json.decode((await house.ask(Request("GET", "/info", (), b""))).body)
+        except (Refused, msgspec.DecodeError):
+            house.metrics.up.set(0)
+            await asyncio.sleep(ENGINE_RETRY_S)
+            continue
+        house.metrics.up.set(1)
+        house.engine = {**version, "SecurityOptions": info.get("SecurityOptions") or (), "NCPU": info.get("NCPU") or 0}
+
+
+def api_version(house: House) -> str:
+    """The version that calls without one are sent as: the Engine's own, or the newest that the tables know."""
+    said = str(house.engine.get("ApiVersion") or "")
+    major, _, minor = said.partition(".")
+    if not (major.isdecimal() and minor.isdecimal()):
+        return ""
+    return said if (int(major), int(minor)) <= NEWEST else f"{NEWEST[0]}.{NEWEST[1]}"
+
+
+def our_sockets(settings: Settings) -> tuple[str, ...]:
+    """Every socket that gives power over the Engine or over us."""
+    ours = [urlsplit(address).path for address in (settings.engine.address, *(door.listen for door in settings.doors)) if address.startswith("unix:")]
+    return tuple(dict.fromkeys((*ENGINE_SOCKETS, *ours, settings.engine.plugin_dir, str(settings.dir))))
+
+
+def build_flow(house: House, door: DoorSettings) -> Flow:
+    """The flow of one door."""
+    settings, engine = house.settings, house.settings.engine
+    host = HostView(
+        settings.binds.roots, our_sockets(settings), engine.plugin,
+        any("userns" in str(option) for option in house.engine.get("SecurityOptions", ())), int(house.engine.get("NCPU", 0)),
+    )
+    lookups = Lookups(house.ask, house.owners)
+    images = ImageAccounts(house.ask, PROBE_LABEL)
+    resolver = Resolver(lookups=lookups, owners=house.owners, images=images, describe=describe_source, host=host)
+    version = api_version(house)
+    preparer = Preparer(
+        ask=house.ask, lookups=lookups, plugin=engine.plugin, seal=house.seal if house.volumes is not None else None, version=version
+    )
+    carrier = Carrier(
+        house.link, house.ask, lookups, house.owners, resolver, preparer, version, engine.plugin, frozenset(settings.veil.env_shown),
+        settings.limits.answer_bytes, settings.observe,
+    )
+    return Flow(
+        door.listen, house.rulebook, carrier, house.ledger, house.metrics, settings.limits.body_bytes, engine.unknown == "drop", settings.observe
+    )
+
+
+async def open_door(house: House, door: DoorSettings) -> Server:
+    """Listen at one door."""
+    flow = build_flow(house, door)
+    limits = house.settings.limits
+
+    def who(peer: Peer) -> Principal:
+        people = house.rulebook.rules.people
+        if door.as_:
+            return people.by_door(door.as_)
+        if peer.is_unix:
+            principal, why_not = identify(peer.socket, house.peers, people)
+            if why_not:
+                house.log.info("stranger", door=door.listen, because=why_not)
+            return principal
+        return identify_certificate(peer.certificate, people) if peer.certificate else NOBODY
+
+    server = Server(flow.handle, who, Limits(limits.header_bytes, limits.connections, limits.header_timeout_s, limits.idle_s))
+    tls = server_context(Path(door.certificate), Path(door.key), Path(door.client_ca)) if door.certificate else None
+    await server.listen(door.listen, mode=int(door.mode, 8), tls=tls)
+    house.servers.append(server)
+    return server
+
+
+async def open_volumes(house: House) -> None:
+    """Serve the Engine's volume driver calls, where there is a bind root to serve and the Engine is on this machine."""
+    engine = house.settings.engine
+    if house.settings.binds.roots and engine.address.startswith("unix:"):
+        house.volumes = None
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    house = open_house(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await open_volumes(house)
+        learning = asyncio.ensure_future(learn_engine(house))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(learning), settings.engine.timeout_s)
+        for door in settings.doors:
+            await open_door(house, door)
+        if settings.operate.listen:
+            house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
+        tasks = [asyncio.ensure_future(work) for work in (_watch(house), _snapshots(house), _banner(house))]
+        _say_ready(house)
+        await stop.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await _close(house)
+
+
+def _say_ready(house: House) -> None:
+    doors = " ".join(door.listen for door in house.settings.doors)
+    engine = f"Engine {house.engine['Version']} (API {house.engine['ApiVersion']})" if house.engine else "Engine not reachable yet"
+    banner = f" -- {BANNER}" if house.settings.observe else ""
+    sys.stdout.write(f"ready dockwarden {__version__}: {engine}; {doors}{banner}\n")
+    sys.stdout.flush()
+    house.log.info("ready", version=__version__, doors=[door.listen for door in house.settings.doors], policies=house.rulebook.rules.policies.version)
+
+
+def _health(house: House) -> Mapping[str, bool]:
+    writable = house.ledger.is_writable
+    house.metrics.ledger_ok.set(1 if writable else 0)
+    return {"ledger": writable, "engine": bool(house.engine), "doors": bool(house.servers)}
+
+
+def _reload(house: House) -> None:
+    if house.rulebook.reload():
+        _refresh(house)
+
+
+def _refresh(house: House) -> None:
+    """Give connections that are open the people as they stand now."""
+    for server in house.servers:
+        server.refresh(house.rulebook.rules.people.fresh)
+
+
+async def _watch(house: House) -> None:
+    async for _ in house.rulebook.changes():
+        _refresh(house)
+
+
+async def _snapshots(house: House) -> None:
+    while True:
+        await asyncio.sleep(SNAPSHOT_S)
+        _snapshot(house)
+
+
+def _snapshot(house: House) -> None:
+    """Write the owners down; the ledger has everything after it, so a crash in between loses nothing."""
+    seq = house.ledger.last_seq
+    if house.snapshot_seq != seq:
+        try:
+            write_snapshot(house.store, house.owners, seq)
+            house.snapshot_seq = seq
+        except sqlite3.Error as error:
+            house.log.error("snapshot failed", because=str(error))
+
+
+async def _banner(house: House) -> None:
+    while house.settings.observe:
+        house.log.warning(BANNER)
+        await asyncio.sleep(BANNER_S)
+
+
+async def _close(house: House) -> None:
+    seconds = house.settings.limits.drain_s
+    for drained in await asyncio.gather(*(server.drain(seconds) for server in house.servers)):
+        house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
+    if house.volumes is not None:
+        await house.volumes.close()
+    if house.operate is not None:
+        house.operate.close()
+    house.link.close()
+    _snapshot(house)
+    house.ledger.close()
+    house.store.close()
+    for door in house.settings.doors:
+        if door.listen.startswith("unix://"):
+            Path(urlsplit(door.listen).path).unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Serve by the settings file named on the command line."""
+    try:
+        settings = load_settings(Path(sys.argv[1]))
+        configure_logs(settings.operate.log_level)
+        os.umask(0o077)
+        uvloop.run(serve(settings))
+    except BadConfig as error:
+        sys.stderr.write(f"dockwarden: {error}\n")
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
