@@ -48,7 +48,7 @@ SYSTEM = (
     Route("PUT", "/volumes/{name}", "volume.update", Class.CHANGE, takes=Takes.JSON, body=VolumeUpdate, kind=V, ref="name", query={"version": count()}, since=(1, 42)),
     Route("DELETE", "/volumes/{name}", "volume.remove", Class.CHANGE, kind=V, ref="name", query={"force": flag()}),
     Route("GET", "/plugins", "plugin.list", Class.READ, kind=P, query={"filters": FILTERS}),
-    Route("GET", "/plugins/privileges", "plugin.privileges", Class.READ, kind=S, query={"remote": REMOTE}, headers=AUTH),
+    Route("GET", "/plugins/privileges", "plugin.privileges", Class.READ, kind=S, query={"remote": REMOTE, "name": REMOTE}, headers=AUTH),
     Route("GET", "/plugins/{name*}/json", "plugin.inspect", Class.READ, kind=P, ref="name"),
     Route("POST", "/plugins/pull", "plugin.pull", Class.CHANGE, Answer.STREAM, takes=Takes.JSON, body=PluginPrivilege, is_body_list=True, is_body_optional=True,
           kind=P, query={"remote": REMOTE, "name": REMOTE}, headers=AUTH),
