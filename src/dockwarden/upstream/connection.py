@@ -68,7 +68,7 @@ class EngineConnection(asyncio.BufferedProtocol):
         self._is_sent = True
         self._is_ended = False
         self._is_finished = False
-        self._is_paused = False
+        self.is_full = False
         self._is_held = False
         self._error: Exception | None = None
         self._upload: asyncio.Task[None] | None = None
@@ -96,8 +96,10 @@ class EngineConnection(asyncio.BufferedProtocol):
 
     async def write(self, *parts: bytes) -> None:
         """Send a part of the request's body, waiting while the Engine takes no more."""
+        if self._transport.is_closing():
+            return
         self._transport.writelines(parts)
-        if self._is_paused:
+        if self.is_full:
             self._drained = self._loop.create_future()
             await self._drained
 
@@ -151,12 +153,14 @@ class EngineConnection(asyncio.BufferedProtocol):
 
     def send(self, data: bytes | bytearray | memoryview) -> bool:
         """Hijacked: send on; True if some of `data` waits in memory (`on_room` tells when there is room again)."""
+        if self._transport.is_closing():
+            return False
         self._transport.write(data)
         return self._transport.get_write_buffer_size() > 0
 
     def end_sending(self) -> None:
         """Half-close: we have sent all; the Engine may still send."""
-        if self._phase is not _DEAD and self._transport.can_write_eof():
+        if self._phase is not _DEAD and not self._transport.is_closing() and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close(self) -> None:
@@ -213,13 +217,13 @@ class EngineConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The other side takes no more for now."""
-        self._is_paused = True
+        self.is_full = True
         if self.on_room is not None:
             self.on_room(False)
 
     def resume_writing(self) -> None:
         """The other side takes more again."""
-        self._is_paused = False
+        self.is_full = False
         self._wake()
         if self.on_room is not None:
             self.on_room(True)

@@ -13,7 +13,7 @@ from dockwarden.upstream.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Bound, Fr
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 FIELD = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
 FIELD_PARTS = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r\n]*+)\r\n")
-STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2}) ?[\t\x20-\x7e\x80-\xff]*+\r\n((?:" + FIELD + rb")*+)\r\n")
+STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n((?:" + FIELD + rb")*+)\r\n")
 LENGTH = re.compile(rb"[0-9]{1,15}")
 
 Headers = tuple[tuple[bytes, bytes], ...]

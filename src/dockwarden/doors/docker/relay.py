@@ -31,6 +31,7 @@ class Side(Protocol):
     """One end of a tunnel."""
 
     on_room: Callable[[bool], None] | None
+    is_full: bool
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -110,7 +111,6 @@ class OneWay:
     """One direction of a tunnel: a sink for `source` that sends to `target`."""
 
     wants_payload = False
-    is_full = False
 
     def __init__(self, direction: Direction, source: Side, target: Side, tunnel: Tunnel) -> None:
         self._direction, self._source, self._target, self._tunnel = direction, source, target, tunnel
@@ -120,6 +120,11 @@ class OneWay:
         self.is_ended = False
         self.size = 0
         target.on_room = self._room
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing may be read yet: the tap is at work, or the target takes no more."""
+        return self._task is not None or self._target.is_full
 
     def feed(self, data: memoryview) -> bool:
         """Show the piece to the tap, then pass it on."""
@@ -138,7 +143,6 @@ class OneWay:
         if shown is None:
             return self._target.send(data)
         self._source.pause()
-        self.is_full = True
         self._task = asyncio.ensure_future(self._after(shown, bytes(data), tap))
         return False
 
@@ -169,10 +173,9 @@ class OneWay:
             self._tunnel.cut(error)
             return
         self._task = None
-        self.is_full = False
         if self._must_end:
             self.finish()
-        else:
+        elif not self._target.is_full:
             self._source.resume()
 
     def _room(self, has_room: bool) -> None:

@@ -150,10 +150,10 @@ class Server:
         certificate = (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
         principal = self._identify(Peer(sock, sock.family == socket.AF_UNIX, certificate))
         connection.principal = principal
+        if self._held[principal] >= self.limits.connections_per_principal:
+            raise Busy("door.connections", f"you hold {self.limits.connections_per_principal} connections already; close one")
         connection.is_counted = True
         self._held[principal] += 1
-        if self._held[principal] > self.limits.connections_per_principal:
-            raise Busy("door.connections", f"you hold {self.limits.connections_per_principal} connections already; close one")
         return principal
 
     def farewell(self, connection: ClientConnection) -> None:
