@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from fixtures.engine import PrivateEngine, make_engine
 from fixtures.warden import ALICE, BOB, Warden
 

@@ -27,7 +27,6 @@ from dockwarden.engine.read import read_call, read_head
 from dockwarden.policy.load import PolicySet, load
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.image_files import ImageFiles
-from dockwarden.words.ask import Kind
 from dockwarden.words.errors import Hidden, Malformed, Refused
 from dockwarden.words.principal import NOBODY, Account, Principal
 

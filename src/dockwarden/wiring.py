@@ -34,11 +34,17 @@ from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
 from dockwarden.doors.docker.lookups import Lookups
-from dockwarden.doors.docker.prepare import Preparer, Seal
+from dockwarden.doors.docker.prepare import Preparer
 from dockwarden.doors.docker.resolve import HostView, Resolver
 from dockwarden.doors.docker.server import Limits, Peer, Server
+from dockwarden.doors.lock.door import LockDoor, new_tickets
+from dockwarden.doors.lock.raw import RawJudge
+from dockwarden.doors.lock.ticketed import TicketedLink
+from dockwarden.doors.lock.tickets import Tickets
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.operate.server import OperateServer
+from dockwarden.doors.volumes.door import VolumeDoor, VolumeSettings
+from dockwarden.doors.volumes.seal import Sealer, read_sealer
 from dockwarden.engine.call import Request
 from dockwarden.engine.known import ENGINE_SOCKETS
 from dockwarden.engine.routes.table import NEWEST
@@ -54,6 +60,9 @@ from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
 SNAPSHOT_S = 10.0
+MEND_S = 60.0
+RUN_DIR = Path("/run/dockwarden")
+"""Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
 BANNER_S = 60.0
 BANNER = "OBSERVING ONLY: decisions are recorded and NOTHING IS REFUSED; set observe = false"
@@ -71,11 +80,13 @@ class House:
     rulebook: Rulebook
     metrics: Metrics
     link: EngineLink
-    seal: Seal
+    tickets: Tickets | None
+    sealer: Sealer
     peers: Peers = field(default_factory=Peers)
     log: Any = field(default_factory=lambda: structlog.get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
-    volumes: Any = None
+    volumes: VolumeDoor | None = None
+    lock: LockDoor | None = None
     operate: OperateServer | None = None
     engine: Mapping[str, Any] = field(default_factory=dict)
     snapshot_seq: int = 0
@@ -108,11 +119,19 @@ def open_house(settings: Settings) -> House:
         rulebook = Rulebook(settings.people_file, settings.policy_dir, told)
         owners, store = _open_owners(settings, rulebook)
         owners.replay(entries(settings.ledger_dir, owners.applied))
-        link = EngineLink(settings.engine.address, pool=settings.engine.pool, timeout_s=settings.engine.timeout_s)
-        return House(settings, ledger, owners, store, rulebook, metrics, link, _seal(settings))
+        tickets = new_tickets() if settings.engine.lock else None
+        link = _link(settings, tickets)
+        return House(settings, ledger, owners, store, rulebook, metrics, link, tickets, read_sealer(settings.state_dir / "seal.key"))
     except BaseException:
         ledger.close()
         raise
+
+
+def _link(settings: Settings, tickets: Tickets | None) -> EngineLink:
+    engine = settings.engine
+    if tickets is None:
+        return EngineLink(engine.address, pool=engine.pool, timeout_s=engine.timeout_s)
+    return TicketedLink(engine.address, tickets, pool=engine.pool, timeout_s=engine.timeout_s)
 
 
 def _open_owners(settings: Settings, rulebook: Rulebook) -> tuple[Owners, sqlite3.Connection]:
@@ -126,22 +145,6 @@ def _open_owners(settings: Settings, rulebook: Rulebook) -> tuple[Owners, sqlite
     store = open_snapshot(settings.state_dir / "owners.db")
     read_snapshot(store, owners)
     return owners, store
-
-
-def _seal(settings: Settings) -> Seal:
-    import hashlib
-    import hmac
-
-    file = settings.state_dir / "seal.key"
-    try:
-        key = file.read_bytes()
-    except OSError as error:
-        raise BadConfig(str(file), f"cannot be read ({error.strerror})", "run dockwarden init") from None
-
-    def seal(options: Mapping[str, str]) -> str:
-        return hmac.new(key, msgspec.json.encode(dict(options), order="deterministic"), hashlib.sha256).hexdigest()
-
-    return seal
 
 
 async def learn_engine(house: House) -> None:
@@ -173,23 +176,27 @@ def our_sockets(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*ENGINE_SOCKETS, *ours, settings.engine.plugin_dir, str(settings.dir))))
 
 
-def build_flow(house: House, door: DoorSettings) -> Flow:
-    """The flow of one door."""
+def build_resolver(house: House) -> Resolver:
+    """What asks the Engine and the host about a call."""
     settings, engine = house.settings, house.settings.engine
     host = HostView(
         settings.binds.roots, our_sockets(settings), engine.plugin,
         any("userns" in str(option) for option in house.engine.get("SecurityOptions", ())), int(house.engine.get("NCPU", 0)),
     )
-    lookups = Lookups(house.ask, house.owners)
     images = ImageAccounts(house.ask, PROBE_LABEL)
-    resolver = Resolver(lookups=lookups, owners=house.owners, images=images, describe=describe_source, host=host)
+    return Resolver(lookups=Lookups(house.ask, house.owners), owners=house.owners, images=images, describe=describe_source, host=host)
+
+
+def build_flow(house: House, door: DoorSettings) -> Flow:
+    """The flow of one door."""
+    settings, engine = house.settings, house.settings.engine
+    lookups = Lookups(house.ask, house.owners)
     version = api_version(house)
-    preparer = Preparer(
-        ask=house.ask, lookups=lookups, plugin=engine.plugin, seal=house.seal if house.volumes is not None else None, version=version
-    )
+    seal = house.sealer.seal if house.volumes is not None else None
+    preparer = Preparer(ask=house.ask, lookups=lookups, plugin=engine.plugin, seal=seal, version=version)
     carrier = Carrier(
-        house.link, house.ask, lookups, house.owners, resolver, preparer, version, engine.plugin, frozenset(settings.veil.env_shown),
-        settings.limits.answer_bytes, settings.observe,
+        house.link, house.ask, lookups, house.owners, build_resolver(house), preparer, version, engine.plugin,
+        frozenset(settings.veil.env_shown), settings.limits.answer_bytes, settings.observe,
     )
     return Flow(
         door.listen, house.rulebook, carrier, house.ledger, house.metrics, settings.limits.body_bytes, engine.unknown == "drop", settings.observe
@@ -221,9 +228,31 @@ async def open_door(house: House, door: DoorSettings) -> Server:
 
 async def open_volumes(house: House) -> None:
     """Serve the Engine's volume driver calls, where there is a bind root to serve and the Engine is on this machine."""
+    settings, engine = house.settings, house.settings.engine
+    if not settings.binds.roots or not engine.address.startswith("unix:"):
+        return
+    where = VolumeSettings(Path(engine.plugin_dir), engine.plugin, RUN_DIR, settings.state_dir, settings.binds.roots)
+    house.volumes = VolumeDoor(where, house.sealer, lambda verb, name, _options, error: _volume_said(house, verb, name, error))
+    await house.volumes.open()
+
+
+def _volume_said(house: House, verb: str, name: str, error: Refused | None) -> None:
+    """Write down what the driver did or refused; a start that it stops must be found in the record."""
+    if error is None and verb not in {"mount", "unmount"}:
+        return
+    said = {"what": f"volume.{verb}", "volume": name, **({"code": error.code, "message": error.message} if error else {})}
+    with contextlib.suppress(Refused):
+        house.ledger.append(Entry(kind="event", resource=f"Volume:{name}", status=error.status if error else 0, detail=said))
+
+
+async def open_lock(house: House) -> None:
+    """Answer the Engine's own question about every call, where the second lock is on."""
     engine = house.settings.engine
-    if house.settings.binds.roots and engine.address.startswith("unix:"):
-        house.volumes = None
+    if house.tickets is None:
+        return
+    raw = RawJudge(house.rulebook, build_resolver(house), house.ledger, house.metrics)
+    house.lock = LockDoor(Path(engine.plugin_dir), engine.plugin, house.tickets, raw.judge)
+    await house.lock.open()
 
 
 async def serve(settings: Settings) -> None:
@@ -236,6 +265,7 @@ async def serve(settings: Settings) -> None:
     tasks: list[asyncio.Task[None]] = []
     try:
         await open_volumes(house)
+        await open_lock(house)
         learning = asyncio.ensure_future(learn_engine(house))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(learning), settings.engine.timeout_s)
@@ -244,7 +274,7 @@ async def serve(settings: Settings) -> None:
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        tasks = [asyncio.ensure_future(work) for work in (_watch(house), _snapshots(house), _banner(house))]
+        tasks = [asyncio.ensure_future(work) for work in (_watch(house), _snapshots(house), _mend(house), _banner(house))]
         _say_ready(house)
         await stop.wait()
     finally:
@@ -284,6 +314,17 @@ async def _watch(house: House) -> None:
         _refresh(house)
 
 
+async def _mend(house: House) -> None:
+    """Put right what an Engine and a driver that were not there at the same time left behind, now and again."""
+    while house.volumes is not None:
+        try:
+            mended = await house.volumes.mend(house.ask)
+            house.log.debug("mended", what=str(mended))
+        except (Refused, OSError) as error:
+            house.log.warning("volumes not mended", because=str(error))
+        await asyncio.sleep(MEND_S)
+
+
 async def _snapshots(house: House) -> None:
     while True:
         await asyncio.sleep(SNAPSHOT_S)
@@ -313,12 +354,18 @@ async def _close(house: House) -> None:
         house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
     if house.volumes is not None:
         await house.volumes.close()
+    if house.lock is not None:
+        await house.lock.close()
     if house.operate is not None:
         house.operate.close()
     house.link.close()
     _snapshot(house)
     house.ledger.close()
     house.store.close()
+    _remove_sockets(house)
+
+
+def _remove_sockets(house: House) -> None:
     for door in house.settings.doors:
         if door.listen.startswith("unix://"):
             Path(urlsplit(door.listen).path).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from fixtures.warden import ADMIN, ALICE, AUDITOR, BOB, STRANGER, Warden, dockwarden
 
 pytestmark = pytest.mark.timeout(180)

@@ -30,7 +30,8 @@ def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLCont
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(client_ca)
     except (OSError, ssl.SSLError) as error:
-        raise BadConfig(f"{certificate}, {key}, {client_ca}", f"cannot be used for TLS ({error})", "name PEM files of one key pair and a CA") from None
+        where = f"{certificate}, {key}, {client_ca}"
+        raise BadConfig(where, f"cannot be used for TLS ({error})", "name PEM files of one key pair and a CA") from None
     return context
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from dockwarden.ledger.keys import make_key
 
+from dockwarden.ledger.keys import make_key
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
 

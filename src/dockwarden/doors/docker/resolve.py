@@ -116,6 +116,10 @@ class Resolver:
         subject = next((thing.resource for reference, thing in seen.items() if reference.place == "path"), None)
         return Resolved(known, {reference: thing.resource.id for reference, thing in seen.items()}, subject, seen)
 
+    async def thing(self, kind: Kind, text: str) -> Resource:
+        """The one thing that `text` names. Raises: Hidden."""
+        return (await self._lookups.look(kind, text)).resource
+
     async def more(self, resolved: Resolved, found: Sequence[Reference], names: Sequence[str]) -> Known:
         """Return what is known with what an upload turned out to refer to: images it builds on, names it moves."""
         principal = resolved.known.principal

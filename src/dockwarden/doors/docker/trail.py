@@ -42,7 +42,7 @@ class Trail:
         """Remember what was decided, about what."""
         self._resource = f"{resource.kind}:{resource.id or resource.name}"
         self._verdict = verdict
-        self._facts = tuple(sorted((*facts.escape, *(f"foreign:{kind}" for kind in facts.foreign), *(f"moves:{how}" for how in facts.moves)))) if facts is not None else ()
+        self._facts = _named(facts) if facts is not None else ()
 
     def sending(self, call: EngineCall, request: Request) -> None:
         """Remember what goes upstream, as a digest of the canonical call."""
@@ -106,3 +106,9 @@ class Trail:
             duration_us=int(self.seconds * 1e6) if kind != "intent" else 0,
             detail=dict(detail),
         )
+
+
+def _named(facts: Facts) -> tuple[str, ...]:
+    """Every fact of a call by name."""
+    others = (f"foreign:{kind}" for kind in facts.foreign)
+    return tuple(sorted((*facts.escape, *others, *(f"moves:{how}" for how in facts.moves))))

@@ -86,7 +86,9 @@ def _show_binds(said: dict[str, Any], plugin: str) -> None:
     texts = [bind.text for bind in asked.values() if bind.text]
     if texts:
         host["Binds"] = [*(host.get("Binds") or ()), *texts]
-    said["Mounts"] = [asked[mount["Destination"]].as_mount_point() if mount.get("Destination") in asked else mount for mount in said.get("Mounts") or ()]
+    said["Mounts"] = [
+        asked[mount["Destination"]].as_mount_point() if mount.get("Destination") in asked else mount for mount in said.get("Mounts") or ()
+    ]
 
 
 def _images(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
@@ -171,9 +173,14 @@ def _kept(kind: Kind) -> tuple[Callable[[list[dict[str, Any]], View], Any], Call
         return said
 
     def many(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
-        return [one(row, view) for row in rows if view.sees(kind, row["ID"], ((row.get("Spec") or {}).get("Name") or ""), (row.get("Spec") or {}).get("Labels") or {}, ())]
+        return [one(row, view) for row in rows if view.sees(kind, row["ID"], *_spec(row), ())]
 
     return many, one
+
+
+def _spec(row: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    spec = row.get("Spec") or {}
+    return spec.get("Name") or "", spec.get("Labels") or {}
 
 
 def _exec(said: dict[str, Any], view: View) -> dict[str, Any]:
