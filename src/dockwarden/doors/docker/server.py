@@ -24,6 +24,7 @@ import structlog
 from dockwarden.doors.docker.connection import ClientConnection
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.grammar import RequestHeads
+from dockwarden.doors.docker.tls import TlsSide
 from dockwarden.upstream.read_buffer import ReadBuffer
 from dockwarden.words.errors import BadConfig, Busy
 from dockwarden.words.principal import Principal
@@ -103,10 +104,13 @@ class Server:
     async def listen_on(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept on a socket that listens already, as a service manager hands one over."""
         sock.setblocking(False)
+        if tls is not None:
+            tls.options |= ssl.OP_NO_RENEGOTIATION
         if sock.family == socket.AF_UNIX:
             server = await self.loop.create_unix_server(self._connection, sock=sock, backlog=BACKLOG)
         else:
-            server = await self.loop.create_server(self._connection, sock=sock, backlog=BACKLOG, ssl=tls)
+            make = self._connection if tls is None else lambda: TlsSide(tls, self._connection())
+            server = await self.loop.create_server(make, sock=sock, backlog=BACKLOG)
         self._listeners.append(server)
 
     @property
