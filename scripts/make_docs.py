@@ -66,7 +66,7 @@ def facts_page() -> str:
     """Every escape fact."""
     lines = ["# Escape facts", "", NOTE, "What `context.escape` may hold. A developer gets none of them.", ""]
     lines += ["| fact | what it means | instead |", "|---|---|---|"]
-    lines += [f"| `{escape.name}` | {escape.meaning} | {escape.advice} |" for escape in CATALOGUE]
+    lines += [f"| `{escape.name}` | {escape.meaning} | {escape.instead} |" for escape in CATALOGUE]
     return "\n".join(lines) + "\n"
 
 
