@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dockwarden.access.peer import host_groups
 from dockwarden.access.people import parse_people
 from dockwarden.settings import load_settings
 
@@ -24,12 +25,13 @@ def whoami(config: Config, as_json: AsJson = False) -> None:
     settings = load_settings(config)
     people = parse_people(settings.people_file.read_text("utf-8"), str(settings.people_file))
     uid = os.getuid()
-    principal = people.by_uid(uid)
+    principal = people.by_uid(uid, host_groups)
     name, groups = (principal.name, sorted(principal.groups)) if principal else ("", [])
     if as_json:
-        typer.echo(json.dumps({"uid": uid, "name": name, "groups": groups}))
+        typer.echo(json.dumps({"uid": uid, "name": name, "groups": groups, "bind_roots": list(settings.binds.roots)}))
     elif name:
         typer.echo(f"{name} (uid {uid}), groups: {', '.join(groups) or 'none'}")
+        typer.echo(f"folders that containers may mount from: {', '.join(settings.binds.roots) or 'none'}")
     else:
         typer.echo(f"uid {uid} is nobody here: it may only ping; ask an admin for a [people.NAME] with uid = {uid} in people.toml")
     if not name:
