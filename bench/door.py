@@ -24,10 +24,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fixtures.engine import PrivateEngine, make_engine  # noqa: E402  the tests' own Engine serves here, too
-from fixtures.warden import Warden  # noqa: E402  as above
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
+
+from fixtures.engine import PrivateEngine, make_engine  # noqa: E402  the tests' own Engine serves here, too
+from fixtures.warden import Warden  # noqa: E402  as above
 
 SECONDS = float(os.environ.get("DOCKWARDEN_BENCH_SECONDS", "2"))
 CONNECTIONS = (1, 16, 128)

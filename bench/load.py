@@ -46,7 +46,7 @@ class Client(asyncio.Protocol):
         elif not self._done.done():
             self._done.set_result(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the loop's signature
         if not self._done.done():
             self._done.set_exception(SystemExit("the connection was lost"))
 

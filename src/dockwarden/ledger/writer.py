@@ -61,7 +61,7 @@ class Ledger:
         self._queue: list[Entry] = []
         self._unsynced = False
         self._wake = threading.Condition()
-        self._is_urgent = self._is_closing = False
+        self._is_urgent = self._is_closing = self._is_idle = False
         self._waiters: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         cut = self._recover()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -94,7 +94,7 @@ class Ledger:
             self._seq += 1
             self._last_at = max(self._last_at + 1, time.time_ns() // 1000)
             self._queue.append(msgspec.structs.replace(entry, seq=self._seq, at=self._last_at))
-            if len(self._queue) == 1:
+            if self._is_idle:
                 self._wake.notify()
             return self._seq
 
@@ -136,9 +136,11 @@ class Ledger:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._queue or self._is_urgent, timeout=CHECKPOINT_S)
-                if not self._is_urgent and self._queue:
-                    self._wake.wait_for(lambda: self._is_urgent, timeout=LAZY_S)
+                self._wake.wait_for(lambda: self._is_urgent, timeout=LAZY_S)
+                if not self._queue and not self._is_urgent:  # nothing came for a while: sleep until something does
+                    self._is_idle = True
+                    self._wake.wait_for(lambda: self._queue or self._is_urgent, timeout=CHECKPOINT_S)
+                    self._is_idle = False
                 batch, self._queue = self._queue, []
                 is_urgent, self._is_urgent = self._is_urgent, False
                 is_closing = self._is_closing

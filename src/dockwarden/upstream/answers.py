@@ -39,7 +39,10 @@ class Sink(Protocol):
     """
 
     wants_payload: bool
-    is_full: bool
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing should be read yet."""
 
     def feed(self, data: memoryview) -> bool:
         """Take some bytes, at least one."""

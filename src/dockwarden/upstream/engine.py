@@ -28,7 +28,7 @@ ANSWER_BYTES = 64 << 20
 class EngineLink:
     """Connections to one Engine. Belongs to the loop it is first used in."""
 
-    def __init__(self, address: str, *, pool: int = 64, timeout_s: float = 10.0) -> None:
+    def __init__(self, address: str, *, pool: int = 256, timeout_s: float = 10.0) -> None:
         """`address` is `unix:///PATH` or `tcp://HOST:PORT`; `pool` bounds the idle connections that are kept."""
         self._address = urlsplit(address)
         self._pool_size, self._timeout_s = pool, timeout_s

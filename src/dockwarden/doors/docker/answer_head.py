@@ -24,7 +24,7 @@ PASSED = {
 """The header fields a client may see, by their name in lower case; all others stay here."""
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-STATUS_LINES[101] = b"HTTP/1.1 101 UPGRADED\r\n"
+HIJACKED = b"HTTP/1.1 101 UPGRADED\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BODILESS = frozenset({204, 304})
 
@@ -39,7 +39,7 @@ class Fields(NamedTuple):
 
 def write_head(status: int, headers: Iterable[tuple[bytes, bytes]], fields: Fields) -> bytes:
     """Write a head, its empty line included; headers that are not in `PASSED` are left out."""
-    line = STATUS_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
+    line = HIJACKED if fields.upgrade == b"tcp" else STATUS_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
     head = line + _shown(headers if type(headers) is tuple else tuple(headers))
     framing = fields.framing
     if framing.bound is Bound.LENGTH:

@@ -13,7 +13,7 @@ from dockwarden.access.owners import PULL, Deed, Owners
 from dockwarden.doors.docker.absent import as_absent
 from dockwarden.doors.docker.deeds import ORIGINS, deed_of, named
 from dockwarden.doors.docker.exchange import Exchange
-from dockwarden.doors.docker.judge import collection, refusal, rejudge
+from dockwarden.doors.docker.judge import Judgement, collection, refusal, rejudge
 from dockwarden.doors.docker.lookups import Asked, Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
 from dockwarden.doors.docker.resolve import Resolver
@@ -21,6 +21,8 @@ from dockwarden.doors.docker.sight import may_see, view_of
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.docker.uploads import Uploads
 from dockwarden.engine.call import Answer, EngineCall, Takes
+from dockwarden.engine.facts import Facts
+from dockwarden.engine.facts.facts import FAMILIES
 from dockwarden.engine.fields import read
 from dockwarden.engine.known import Known
 from dockwarden.engine.veil.events import EventVeil
@@ -37,6 +39,8 @@ from dockwarden.words.principal import Principal
 
 ON_ITS_ANSWER = frozenset({"container.inspect", "network.inspect", "volume.inspect"})
 """Reads that are judged by the answer they bring, before a byte of it is released."""
+OF_EVERY_CALL = frozenset({"context.via", "context.door"})
+"""Facts that every call has; a policy that looks at one must be asked with it."""
 LISTS = frozenset({
     "container.list", "image.list", "network.list", "volume.list", "system.df", "service.list", "task.list", "node.list", "secret.list",
     "config.list",
@@ -76,10 +80,9 @@ class Carrier:
         if not is_on_answer:
             self._permit(call, collection(call, principal), principal, policies, trail)
         request = write_call(call, self.version)
-        answer = await exchange.unless_gone(self.ask(request) if exchange.head.method != "HEAD" else self.link.call(request))
+        answer = await self.link.call(request, self.answer_bytes)
         if answer.status == 200 and is_veiled(call.route.action):
             answer = await self._veiled(call, answer, principal, policies, trail, is_on_answer=is_on_answer)
-        trail.sending(call, request)
         exchange.answer_with(answer)
         trail.outcome(answer.status, bytes_out=exchange.bytes_out, changing=False)
 
@@ -103,7 +106,12 @@ class Carrier:
         return WholeAnswer(answer.status, answer.headers, shown)
 
     def _permit(self, call: EngineCall, resource: Resource, principal: Principal, policies: PolicySet, trail: Trail) -> None:
-        judgement = rejudge(call, Known(principal=principal, door=trail.door), resource, policies)
+        # A call of no family has no facts but who asks what of whose, and a verdict on that is remembered.
+        if call.route.action not in FAMILIES and not policies.needs & OF_EVERY_CALL:
+            verdict = decide(Ask(principal, call.route.action, resource), policies)
+            judgement = Judgement(Ask(principal, call.route.action, resource), Facts(), verdict)
+        else:
+            judgement = rejudge(call, Known(principal=principal, door=trail.door), resource, policies)
         trail.judged(resource, judgement.verdict, judgement.facts)
         if not judgement.verdict.is_allowed:
             error = refusal(judgement)

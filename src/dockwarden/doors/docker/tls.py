@@ -175,7 +175,7 @@ class TlsSide(asyncio.Protocol, asyncio.Transport):
         size = 0
         try:
             while size < len(view):
-                got = self._tls.read(len(view) - size, view[size:])  # type: ignore[arg-type]  # any writable buffer will do
+                got = int(self._tls.read(len(view) - size, view[size:]))
                 if not got:
                     self._is_ended = True
                     return size, False

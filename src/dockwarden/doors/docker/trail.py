@@ -110,5 +110,7 @@ class Trail:
 
 def _named(facts: Facts) -> tuple[str, ...]:
     """Every fact of a call by name."""
+    if not (facts.escape or facts.foreign or facts.moves):
+        return ()
     others = (f"foreign:{kind}" for kind in facts.foreign)
     return tuple(sorted((*facts.escape, *others, *(f"moves:{how}" for how in facts.moves))))

@@ -1,0 +1,62 @@
+"""The volume driver put together: one object for who serves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockwarden.doors.plugin.socket import PluginSocket
+from dockwarden.doors.volumes.binds import Binds
+from dockwarden.doors.volumes.canary import CANARY, Asked, Canary
+from dockwarden.doors.volumes.driver import Tell, VolumeDriver, tell_nobody
+from dockwarden.doors.volumes.kinds import BIND, VolumeKind
+from dockwarden.doors.volumes.mend import Mended, mend
+from dockwarden.doors.volumes.places import Places
+from dockwarden.doors.volumes.protocol import IMPLEMENTS, VolumeProtocol
+from dockwarden.doors.volumes.records import Records
+from dockwarden.doors.volumes.seal import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSettings:
+    """Where and for what. `plugin_dir` is the Engine's, `run` ours on a file system that a boot empties, `state` ours for good."""
+
+    plugin_dir: Path
+    plugin: str
+    run: Path
+    state: Path
+    roots: Sequence[str]
+
+
+class VolumeDoor:
+    """Serves one Engine's volume calls. Make it inside the running loop; `open` before anything waits for the Engine."""
+
+    def __init__(self, settings: VolumeSettings, sealer: Sealer, tell: Tell = tell_nobody) -> None:
+        """`tell` is called from worker threads."""
+        run = settings.run / settings.plugin
+        self._plugin = settings.plugin
+        self._places = Places(run)
+        kinds: dict[str, VolumeKind] = {BIND: Binds(settings.roots), CANARY: Canary(run / "canary")}
+        self.driver = VolumeDriver(Records(settings.state / "volumes"), self._places, sealer, kinds, tell)
+        self._protocol = VolumeProtocol(self.driver)
+        self._socket = PluginSocket(settings.plugin_dir, settings.plugin, IMPLEMENTS, self._protocol.answers())
+
+    async def open(self) -> None:
+        """Make the places and accept calls.
+
+        Raises:
+            BadConfig: the socket or the run folder cannot be had. Broken: `volume.mount`; we may not mount.
+        """
+        await asyncio.to_thread(self._places.open)
+        await self._socket.open()
+
+    async def mend(self, ask: Asked) -> Mended:
+        """As `mend.mend`: once the Engine answers, and from time to time."""
+        return await mend(self.driver, ask, self._plugin)
+
+    async def close(self) -> None:
+        """Accept no more calls. What is mounted stays, since containers go on."""
+        await self._socket.close()
+        self._protocol.close()

@@ -1,0 +1,96 @@
+"""Bring our records and mounts in line with what the Engine really has, after any kind of end: ours or its own.
+
+Each step can be repeated and cut off anywhere:
+
+1. A volume that a container of the Engine still has, and we have no record of, is recorded again from the container's own
+   configuration; the seal says whether it is ours. So a lost state folder costs no container.
+2. Mounts of volumes whose containers do not run are taken down: a killed Engine never said `Unmount`.
+3. Volumes whose containers are gone are removed through the Engine: `docker rm` without `-v` keeps them, and since our driver
+   lists nothing, `docker volume prune` would never find them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dockwarden.doors.volumes.canary import Asked
+from dockwarden.doors.volumes.driver import VolumeDriver
+from dockwarden.engine.call import Request
+from dockwarden.words.errors import Refused, Unavailable
+
+LIVE = frozenset({"running", "paused", "restarting", "removing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was done, by volume names."""
+
+    restored: tuple[str, ...]
+    taken_down: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+async def mend(driver: VolumeDriver, ask: Asked, plugin: str) -> Mended:
+    """Do the three steps once.
+
+    Raises:
+        Unavailable: the Engine cannot be asked, or does not answer as it should; nothing was taken down then.
+    """
+    containers = await _get(ask, "/containers/json?all=1")
+    wanted: dict[str, str] = {}
+    live: set[str] = set()
+    for container in containers:
+        names = [point["Name"] for point in container.get("Mounts") or () if point.get("Driver") == plugin]
+        wanted |= dict.fromkeys(names, container["Id"])
+        if container.get("State") in LIVE:
+            live.update(names)
+    restored = [name for name, container in wanted.items() if await _restore(driver, ask, plugin, name, container)]
+    swept = await asyncio.to_thread(driver.sweep, live)
+    removed = [name for name in await asyncio.to_thread(driver.strays, wanted.keys()) if await _remove(driver, ask, name)]
+    return Mended(tuple(restored), tuple(swept), tuple(removed))
+
+
+async def _restore(driver: VolumeDriver, ask: Asked, plugin: str, name: str, container: str) -> bool:
+    if await asyncio.to_thread(driver.has, name):
+        return False
+    try:
+        inspected = await _get(ask, f"/containers/{container}/json")
+    except Unavailable:
+        return False  # it went away meanwhile
+    for options in _options_of(inspected, plugin, name):
+        await asyncio.to_thread(driver.restore, name, options)
+    return await asyncio.to_thread(driver.has, name)
+
+
+def _options_of(inspected: Mapping[str, Any], plugin: str, name: str) -> Iterator[dict[str, str]]:
+    """The options that `name` was made with: the mount that asked for it has no name of it, so the target joins them."""
+    targets = {point.get("Destination") for point in inspected.get("Mounts") or () if point.get("Name") == name}
+    for entry in (inspected.get("HostConfig") or {}).get("Mounts") or ():
+        config = (entry.get("VolumeOptions") or {}).get("DriverConfig") or {}
+        if entry.get("Target") in targets and config.get("Name") == plugin:
+            yield config.get("Options") or {}
+
+
+async def _remove(driver: VolumeDriver, ask: Asked, name: str) -> bool:
+    answer = await ask(Request("DELETE", f"/volumes/{name}", (), b""))
+    if answer.status == 404:
+        try:
+            await asyncio.to_thread(driver.remove, name)
+        except Refused:
+            return False
+    return answer.status in {204, 404}
+
+
+async def _get(ask: Asked, target: str) -> Any:
+    answer = await ask(Request("GET", target, (), b""))
+    try:
+        if answer.status == 200:
+            return msgspec.json.decode(answer.body)
+    except msgspec.MsgspecError:
+        pass
+    raise Unavailable("volume.unmended", f"the Engine answered {answer.status} when it was asked which containers use our volumes")
