@@ -14,33 +14,24 @@ from typing import Any
 import cedarpy
 
 from dockwarden.engine.obligations import parse_obligations
-from dockwarden.policy.cache import Verdicts
-from dockwarden.policy.expression import Path, mentions
-from dockwarden.policy.schema import GROUPS, actions, attribute_names, schema_text
-from dockwarden.policy.slices import Slices
-from dockwarden.policy.source import Statement, statements
-from dockwarden.policy.vocabulary import unknown_words
-from dockwarden.words.ask import Kind
+from dockwarden.policy.schema import schema_text
+from dockwarden.words.ask import Verdict
 from dockwarden.words.errors import BadConfig
 
 ANNOTATIONS = frozenset({"id", "advice", "harden", "description"})
-ENTITY_TYPES = ("Action", "Group", "User", *(kind.value for kind in Kind))
-_POSITION = re.compile(r"policy([0-9]+)")
-_UNKNOWN = re.compile(r'unrecognized (?P<what>action|entity type) `(?:Action::")?(?P<name>[^`"]*)"?`')
-_ATTRIBUTE = re.compile(r"attribute `(?P<name>[^`]*)`")
-_ONE_OF_MANY = re.compile(r' for Action::"[^"]*"')
+ID_LINE = re.compile(r'@id\s*\(\s*"((?:[^"\\]|\\.)*)"\s*\)')
+LINE_IN_ERROR = re.compile(r"(?:line|row)\s+(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy. `harden` are its obligations in order; it begins at `line` of `file`; `source` is its JSON form."""
+    """One policy. `harden` are its obligations in order, `line` is where its @id stands in `file`."""
 
     id: str
     effect: str
     file: str
     line: int
     advice: str = ""
-    description: str = ""
     harden: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -49,17 +40,16 @@ class Rule:
 class PolicySet:
     """Policies that loaded whole.
 
-    `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at, and
-    `needs` the attributes of a resource among them: two asks that differ in nothing a policy looks at are one ask. `slices` holds the
-    policies ready to decide, `verdicts` what was decided; both die with this set.
+    `version` is a digest of their texts. `needs` are the attributes of a resource (`owner`) and of the context (`context.door`) that any
+    policy looks at, so that two asks which differ in nothing a policy looks at are one ask. `cache` remembers verdicts; it belongs to
+    this set and dies with it.
     """
 
     version: str
     rules: Mapping[str, Rule]
-    looks: frozenset[Path]
+    handle: cedarpy.PolicySet
     needs: frozenset[str]
-    slices: Slices = field(repr=False)
-    verdicts: Verdicts = field(default_factory=Verdicts, repr=False)
+    cache: dict[Any, Verdict] = field(default_factory=dict, repr=False)
 
 
 @cache
@@ -72,8 +62,8 @@ def load(files: Mapping[str, str]) -> PolicySet:
     """Return the policies of `files` (name to text), all or none; no files at all is a set that permits nothing.
 
     Raises:
-        BadConfig: a text that does not parse or does not fit the schema, a policy without an @id or with another's, an annotation,
-            an obligation or a word of a fact that is not known. It names the file and the line.
+        BadConfig: a text that does not parse or does not fit the schema, a policy without an @id or with another's, an annotation
+            or an obligation that is not known. It names the file and the line.
     """
     rules: dict[str, Rule] = {}
     for name, text in sorted(files.items()):
@@ -83,118 +73,102 @@ def load(files: Mapping[str, str]) -> PolicySet:
                 taken = f'@id("{rule.id}") is taken by {other.file}:{other.line}'
                 raise BadConfig(f"{name}:{rule.line}", taken, "give it a name of its own")
             rules[rule.id] = rule
+    whole = {"templates": {}, "templateLinks": [], "staticPolicies": {id: rule.source for id, rule in rules.items()}}
     digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
-    looks = _looks(rules.values())
-    return PolicySet(digest, rules, looks, _needs(looks), Slices({id: rule.source for id, rule in rules.items()}))
+    return PolicySet(digest, rules, cedarpy.PolicySet.from_json_str(json.dumps(whole)), _needs(whole))
 
 
 def _rules(name: str, text: str) -> Iterator[Rule]:
-    written = statements(text)
-    parsed = _parsed(name, text, written)
-    in_order = sorted(parsed["staticPolicies"].items(), key=lambda item: _position(item[0]))
-    for (_, source), statement in zip(in_order, written, strict=True):
-        yield _rule(name, statement, source)
+    parsed = _parsed(name, text)
+    named: dict[str, str] = {}
+    for position, source in parsed["staticPolicies"].items():
+        annotations = source.get("annotations", {})
+        id = annotations.get("id") or ""
+        if not id:
+            raise BadConfig(name, f"a {source['effect']} policy has no @id", 'write @id("what-it-is-for") above it')
+        named[position] = id
+        yield _rule(name, text, id, source, annotations)
     result = cedarpy.validate_policies(text, schema())
-    for error in result.errors:
-        statement = written[_position(error.policy_id)]
-        said = _ONE_OF_MANY.sub("", re.sub(r"^for policy `[^`]*`, ", "", error.error))
-        raise BadConfig(f"{name}:{_place(statement, said)}", said, _mend(said))
+    if not result.validation_passed:
+        error = result.errors[0]
+        id = named.get(error.policy_id, "")
+        said = re.sub(r"^for policy `[^`]*`, ", "", error.error)
+        raise BadConfig(f"{name}:{_line_of(text, id)}", f'@id("{id}"): {said}', _nearest(said))
 
 
-def _position(policy_id: str) -> int:
-    """Cedar names the policies of a text by their place in it: `policy0`, `policy1`, …"""
-    match = _POSITION.fullmatch(policy_id)
-    return int(match[1]) if match else 0
-
-
-def _parsed(name: str, text: str, written: tuple[Statement, ...]) -> dict[str, Any]:
+def _parsed(name: str, text: str) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
-        where = f"{name}:{_broken_line(written)}"
-        raise BadConfig(where, f"the policy that begins here is not Cedar: {error}", "mend it, then run dockwarden policy check") from None
+        line = LINE_IN_ERROR.search(str(error))
+        where = f"{name}:{line[1]}" if line else name
+        raise BadConfig(where, f"is not Cedar: {error}", "mend it, then run dockwarden policy check") from None
     if parsed["templates"]:
-        line = next((statement.line_of(slot) for statement in written for slot in ("?principal", "?resource") if slot in statement.text), 1)
-        raise BadConfig(f"{name}:{line}", "is a template (?principal or ?resource)", "write the policy out")
+        raise BadConfig(name, "has a template (?principal or ?resource)", "write the policy out")
     return parsed
 
 
-def _broken_line(written: tuple[Statement, ...]) -> int:
-    """Where the first policy stands that cannot be parsed by itself."""
-    for statement in written:
-        try:
-            cedarpy.policies_to_json_str(statement.text)
-        except ValueError:
-            return statement.line
+def _rule(name: str, text: str, id: str, source: Mapping[str, Any], annotations: Mapping[str, str]) -> Rule:
+    where = f"{name}:{_line_of(text, id)}"
+    for unknown in sorted(set(annotations) - ANNOTATIONS):
+        close = difflib.get_close_matches(unknown, sorted(ANNOTATIONS), n=1)
+        raise BadConfig(where, f"@{unknown} is no annotation", f"did you mean @{close[0]}?" if close else "remove it")
+    harden = tuple(part.strip() for part in (annotations.get("harden") or "").split(",") if part.strip())
+    if harden and source["effect"] == "forbid":
+        raise BadConfig(where, "a forbid lets nothing through to harden", "move @harden to a permit")
+    try:
+        parse_obligations(harden)
+    except BadConfig as error:
+        raise BadConfig(where, error.what, error.mend) from None
+    return Rule(id, source["effect"], name, _line_of(text, id), annotations.get("advice") or "", harden, source)
+
+
+def _line_of(text: str, id: str) -> int:
+    for number, line in enumerate(text.splitlines(), 1):
+        match = ID_LINE.search(line)
+        if match and match[1] == id:
+            return number
     return 1
 
 
-def _rule(name: str, statement: Statement, source: Mapping[str, Any]) -> Rule:
-    annotations: Mapping[str, str] = {key: value or "" for key, value in source.get("annotations", {}).items()}
-    where = f"{name}:{statement.line}"
-    for unknown in sorted(set(annotations) - ANNOTATIONS):
-        close = difflib.get_close_matches(unknown, sorted(ANNOTATIONS), n=1)
-        mend = f"did you mean @{close[0]}?" if close else f"there are {', '.join(f'@{known}' for known in sorted(ANNOTATIONS))}"
-        raise BadConfig(f"{name}:{statement.line_of(f'@{unknown}')}", f"@{unknown} is no annotation", mend)
-    if not annotations.get("id"):
-        raise BadConfig(where, f"a {source['effect']} policy has no @id", 'write @id("what-it-is-for") above it')
-    for word, mend in unknown_words(source.get("conditions", [])):
-        raise BadConfig(f"{name}:{statement.line_of(json.dumps(word))}", f'no fact is ever "{word}"', mend)
-    return Rule(
-        annotations["id"], source["effect"], name, statement.line, annotations.get("advice", ""), annotations.get("description", ""),
-        _harden(f"{name}:{statement.line_of('@harden')}", source["effect"], annotations.get("harden", "")), source,
-    )
+def _nearest(said: str) -> str:
+    """What to do about a validation error: Cedar often says it itself."""
+    return "mend it as it says" if "did you mean" in said else "see `dockwarden policy schema` for what there is"
 
 
-def _harden(where: str, effect: str, text: str) -> tuple[str, ...]:
-    words = tuple(part.strip() for part in text.split(",") if part.strip())
-    if words and effect == "forbid":
-        raise BadConfig(where, "a forbid lets nothing through to harden", "move @harden to a permit")
-    try:
-        parse_obligations(words)
-    except BadConfig as error:
-        raise BadConfig(where, error.what, error.mend) from None
-    return words
+def _needs(whole: Any) -> frozenset[str]:
+    """Which attributes of a resource, and of the context, any policy can see."""
+    found: set[str] = set()
 
+    def walk(node: Any) -> None:
+        if isinstance(node, list):
+            for item in node:
+                walk(item)
+        if not isinstance(node, dict):
+            return
+        attribute = node.get(".") or node.get("has")
+        if isinstance(attribute, dict) and attribute.get("left") == {"Var": "resource"}:
+            found.add(str(attribute.get("attr")))
+        if isinstance(attribute, dict) and attribute.get("left") == {"Var": "context"}:
+            found.add(f"context.{attribute.get('attr')}")
+        if "hasTag" in node or "getTag" in node:
+            found.add("labels")
+        if isinstance(node.get("resource"), dict) and "entity" in node["resource"]:
+            found.add("id")
+        for item in node.values():
+            walk(item)
 
-def _place(statement: Statement, said: str) -> int:
-    """The line that a validation error is about: where the first name it quotes stands."""
-    quoted = re.findall(r"`([^`]+)`", said)
-    return next((line for name in quoted if (line := statement.line_of(name)) != statement.line), statement.line)
+    def uses(node: Any) -> bool:
+        """Whether the resource itself, not an attribute of it, is compared or handed on."""
+        if isinstance(node, list):
+            return any(uses(item) for item in node)
+        if not isinstance(node, dict):
+            return False
+        if node.get("left") == {"Var": "resource"} and ("attr" in node or "entity_type" in node):
+            return uses(node.get("right") or node.get("in"))
+        return node == {"Var": "resource"} or any(uses(item) for key, item in node.items() if key not in {"hasTag", "getTag"})
 
-
-def _mend(said: str) -> str:
-    """What to do about a validation error: the nearest name that there is."""
-    if "did you mean" in said:
-        return "mend it as it says"
-    unknown = _UNKNOWN.search(said)
-    attribute = _ATTRIBUTE.search(said)
-    known: tuple[str, ...] = ()
-    if unknown:
-        known = (*GROUPS, *actions()) if unknown["what"] == "action" else ENTITY_TYPES
-    elif attribute and "not found" in said:
-        known = attribute_names()
-    name = (unknown or attribute or {"name": ""})["name"]
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    if "safety of" in said:
-        return 'ask first whether it is there: resource.hasTag("team") && resource.getTag("team") == "qa"'
-    return "see `dockwarden policy schema` for what there is"
-
-
-def _looks(rules: Any) -> frozenset[Path]:
-    """Every way that any policy goes from a variable; a head that names a thing looks at the resource itself."""
-    found: set[Path] = set()
-    for rule in rules:
-        for condition in rule.source.get("conditions", []):
-            found |= mentions(condition["body"])
-        head = rule.source["resource"]
-        if "entity" in head or "in" in head:
-            found.add(("resource",))
+    walk(whole)
+    if any(uses(rule.get("conditions", [])) for rule in whole["staticPolicies"].values()):
+        found.add("id")
     return frozenset(found)
-
-
-def _needs(looks: frozenset[Path]) -> frozenset[str]:
-    """The attributes of a resource that are looked at; to look at the resource itself is to look at its id."""
-    return frozenset(way[1] if len(way) > 1 else "id" for way in looks if way[0] == "resource")
