@@ -28,7 +28,8 @@ ENTITY_TYPES = ("Action", "Group", "User", *(kind.value for kind in Kind))
 _POSITION = re.compile(r"policy([0-9]+)")
 _UNKNOWN = re.compile(r'unrecognized (?P<what>action|entity type) `(?:Action::")?(?P<name>[^`"]*)"?`')
 _ATTRIBUTE = re.compile(r"attribute `(?P<name>[^`]*)`")
-_ONE_OF_MANY = re.compile(r' for Action::"[^"]*"')
+_ONE_OF_MANY = re.compile(r' for Action::"[^"]*"| on entity type `[^`]*`')
+"""Cedar names one of all the kinds of asks that an error is about, now this and now that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,8 @@ def _mend(said: str) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]}?"
+    if "applicable action" in said:
+        return "such an action is never asked about such a thing, or for such a principal (a User, in a Group)"
     if "safety of" in said:
         return 'ask first whether it is there: resource.hasTag("team") && resource.getTag("team") == "qa"'
     return "see `dockwarden policy schema` for what there is"
