@@ -7,19 +7,19 @@ from typing import Any
 
 import cedarpy
 
-from dockwarden.engine.facts import Facts
 from dockwarden.policy.expression import LABELS, Path
-from dockwarden.policy.load import PolicySet
+from dockwarden.policy.load import NO_FACTS, PolicySet
 from dockwarden.policy.schema import groups_of
 from dockwarden.words.ask import Ask, Plain, Resource, Verdict, Why
 
-NO_FACTS = Facts().context()
-"""What an ask without a context is decided on: a call that has no facts."""
 _PARENTS: dict[str, list[dict[str, str]]] = {}
 
 
 def decide(ask: Ask, policies: PolicySet) -> Verdict:
-    """Decide one ask. Two asks that differ in nothing any policy looks at are decided once a policy set."""
+    """Decide one ask. Two asks that differ in nothing any policy looks at are decided once a policy set.
+
+    An ask without a context is one of a call that has no facts; how its caller was known is a fact all the same.
+    """
     try:
         key = _key(ask, policies)
     except (KeyError, TypeError, AttributeError):  # a context of another shape is not remembered; Cedar says what is wrong with it
@@ -47,7 +47,7 @@ def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
         resource.id if "id" in needs else "",
         resource.name if "name" in needs else "",
         tuple(sorted(resource.labels.items())) if LABELS in needs else (),
-        _seen(ask.context, policies.looks) if ask.context else (),
+        _seen(ask.context, policies.looks) if ask.context else principal.via if "context.via" in needs else (),
     )
 
 
@@ -92,7 +92,7 @@ def authorize(ask: Ask, handle: cedarpy.PolicySet) -> cedarpy.AuthzResult:
         "principal": {"type": "User", "id": ask.principal.name},
         "action": {"type": "Action", "id": ask.action},
         "resource": {"type": ask.resource.kind.value, "id": ask.resource.id},
-        "context": _cedar(ask.context or NO_FACTS),
+        "context": _cedar(ask.context or {**NO_FACTS, "via": ask.principal.via}),
     }
     return cedarpy.is_authorized(request, handle, [_principal(ask), _action(ask.action), _resource(ask.resource)])
 

@@ -6,7 +6,7 @@ Source: Cedar's JSON policy format (docs.cedarpolicy.com/policies/json-format.ht
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Path = tuple[str, ...]
@@ -146,7 +146,7 @@ def _record(fields: Any) -> tuple[str, int]:
     return "{" + ", ".join(f"{json.dumps(name)}: {text(value)}" for name, value in fields.items()) + "}", _MEMBER
 
 
-_WRITERS = {
+_WRITERS: Mapping[str, Callable[[Any], tuple[str, int]]] = {
     "Value": _value,
     "Var": lambda name: (name, _MEMBER),
     "Set": lambda items: (f"[{', '.join(map(text, items))}]", _MEMBER),

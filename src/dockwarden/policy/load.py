@@ -13,6 +13,7 @@ from typing import Any
 
 import cedarpy
 
+from dockwarden.engine.facts import Facts
 from dockwarden.engine.obligations import parse_obligations
 from dockwarden.policy.cache import Verdicts
 from dockwarden.policy.expression import Path, mentions
@@ -24,6 +25,8 @@ from dockwarden.words.ask import Kind
 from dockwarden.words.errors import BadConfig
 
 ANNOTATIONS = frozenset({"id", "advice", "harden", "description"})
+NO_FACTS = Facts().context()
+"""What an ask without a context is decided on: a call that has no facts."""
 ENTITY_TYPES = ("Action", "Group", "User", *(kind.value for kind in Kind))
 _POSITION = re.compile(r"policy([0-9]+)")
 _UNKNOWN = re.compile(r'unrecognized (?P<what>action|entity type) `(?:Action::")?(?P<name>[^`"]*)"?`')
@@ -50,9 +53,9 @@ class Rule:
 class PolicySet:
     """Policies that loaded whole.
 
-    `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at, and
-    `needs` the attributes of a resource among them: two asks that differ in nothing a policy looks at are one ask. `slices` holds the
-    policies ready to decide, `verdicts` what was decided; both die with this set.
+    `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at: two
+    asks that differ in nothing a policy looks at are one ask. `needs` has them in short: attributes of a resource (`name`, `labels`) and
+    facts (`context.via`). `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
     """
 
     version: str
@@ -199,5 +202,12 @@ def _looks(rules: Any) -> frozenset[Path]:
 
 
 def _needs(looks: frozenset[Path]) -> frozenset[str]:
-    """The attributes of a resource that are looked at; to look at the resource itself is to look at its id."""
-    return frozenset(way[1] if len(way) > 1 else "id" for way in looks if way[0] == "resource")
+    """What is looked at, by first name: `owner` of a resource, `context.via` of the facts.
+
+    To look at the resource itself is to look at its id, and to look at the whole context is to look at every fact.
+    """
+    needs = {way[1] if len(way) > 1 else "id" for way in looks if way[0] == "resource"}
+    for way in looks:
+        if way[0] == "context":
+            needs.update(f"context.{name}" for name in (way[1:2] or NO_FACTS))
+    return frozenset(needs)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r'//[^\n]*|"(?:[^"\\]|\\.)*"|\s+|;|[^\s";/]+|.', re.DOTALL)
+_WORD = re.compile(r'//[^\n]*|"(?:[^"\\]|\\.)*"|\s+|;|[^\s";/]+|.', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ def statements(text: str) -> tuple[Statement, ...]:
 
 def _statements(text: str) -> Iterator[Statement]:
     start = -1
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token.isspace() or token.startswith("//"):
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if word.isspace() or word.startswith("//"):
             continue
         if start < 0:
             start = match.start()
-        if token == ";":
+        if word == ";":
             yield Statement(_line(text, start), text[start : match.end()])
             start = -1
     if start >= 0:
