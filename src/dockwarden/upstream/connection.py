@@ -168,6 +168,11 @@ class EngineConnection(asyncio.BufferedProtocol):
         self._die()
         self._transport.close()
 
+    def abandon(self) -> None:
+        """End the connection if its answer's body was never taken."""
+        if self._phase is _HELD:
+            self.abort()
+
     def abort(self, error: Exception | None = None) -> None:
         """End the connection now; whoever waits for an answer gets `error`."""
         self._fail(error or faults.answer_lost())

@@ -135,10 +135,12 @@ class Exchange:
         Raises:
             ClientGone: the client went first; `work` was cancelled.
         """
+        if self.is_client_gone:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise ClientGone
         leaving = Leaving(asyncio.current_task())
         self.on_gone = leaving.now
-        if self.is_client_gone:
-            leaving.now()
         try:
             return await work
         except asyncio.CancelledError:
