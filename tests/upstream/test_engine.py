@@ -320,3 +320,15 @@ async def test_a_hijack_asks_for_what_the_caller_asked_for(make: Make, protocol:
     assert (b"Upgrade" in engine.seen) is bool(protocol)
     hijacked.close()
     await asyncio.wait_for(engine.ended.wait(), 3)
+
+
+@pytest.mark.parametrize("is_hijack", [False, True])
+async def test_a_body_that_nobody_takes_keeps_no_connection(make: Make, is_hijack: bool) -> None:
+    """A handler that fails between an answer's head and its body leaves nothing behind."""
+    link, engine = await make(says(b"HTTP/1.1 200 OK\r\n\r\nabc" if is_hijack else STREAM_HEAD + chunked(b"abc", ends=False)))
+    answer = await (link.upgrade(POST, "") if is_hijack else link.open(GET))
+    assert 1 == link.open_connections
+    del answer
+
+    await asyncio.wait_for(engine.ended.wait(), 3)
+    assert 0 == link.open_connections

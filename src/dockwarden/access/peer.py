@@ -6,13 +6,15 @@ host's is never a person.
 1. SO_PEERCRED says uid, gid and pid as they were when the socket was connected.
 2. SO_PEERPIDFD (Linux 6.5) holds that very process, so that its pid cannot come to mean another while we look.
 3. The namespaces of /proc/PID/ns are compared with our own. A process that is gone, or that cannot be looked at, is nobody.
-4. Where the kernel offers no pid descriptor, one is opened for the pid and the look is repeated after it: a pid that changed hands
-   in between has another start time.
+4. Only where the kernel does not know SO_PEERPIDFD is a descriptor opened for the pid. The pid may have changed hands by then, so the
+   process it holds must have the uid of step 1, and the look is repeated: one that changed hands meanwhile has another start time.
+   Any other error of SO_PEERPIDFD means that the process is gone; its pid says nothing any more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -68,14 +70,16 @@ class Peers:
             return Peer(0, -1, -1, f"the kernel does not say who it is ({error.strerror})")
         if pid <= 0:
             return Peer(pid, uid, gid, "its process is in a PID namespace that cannot be seen from here")
-        return Peer(pid, uid, gid, self._stranger(sock, pid))
+        return Peer(pid, uid, gid, self._stranger(sock, pid, uid))
 
-    def _stranger(self, sock: PeerSocket, pid: int) -> str:
+    def _stranger(self, sock: PeerSocket, pid: int, uid: int) -> str:
         try:
-            held = _pidfd(sock, pid)
+            held, is_certain = _hold(sock, pid)
         except OSError as error:
             return f"its process cannot be held ({error.strerror})"
         try:
+            if not is_certain and uid not in _uids(pid):
+                return "its process was gone before it could be looked at"
             before = _start_time(pid)
             theirs = namespaces_of(str(pid))
             if _has_ended(held) or before != _start_time(pid):
@@ -88,10 +92,21 @@ class Peers:
         return f"it is in another {', '.join(other)} namespace: in a container; use a named door there" if other else ""
 
 
-def _pidfd(sock: PeerSocket, pid: int) -> int:
-    with contextlib.suppress(OSError):
-        return int(sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
-    return os.pidfd_open(pid)
+def _hold(sock: PeerSocket, pid: int) -> tuple[int, bool]:
+    """Return a descriptor of the peer's process, and whether it is certainly that process."""
+    try:
+        return int(sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)), True
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+    return os.pidfd_open(pid), False
+
+
+def _uids(pid: int) -> frozenset[int]:
+    """The real, effective, saved and file system uid of a process."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    line = next(line for line in status.splitlines() if line.startswith("Uid:"))
+    return frozenset(map(int, line.split()[1:]))
 
 
 def _has_ended(pidfd: int) -> bool:

@@ -7,43 +7,60 @@ from typing import Any
 
 import cedarpy
 
-from dockwarden.engine.facts import Facts
-from dockwarden.policy.load import PolicySet
+from dockwarden.policy.expression import LABELS, Path
+from dockwarden.policy.load import NO_FACTS, PolicySet
 from dockwarden.policy.schema import groups_of
 from dockwarden.words.ask import Ask, Plain, Resource, Verdict, Why
 
-KEPT_VERDICTS = 20_000
-NO_FACTS = Facts().context()
-"""What an ask without a context is decided on: a call that has no facts."""
 _PARENTS: dict[str, list[dict[str, str]]] = {}
 
 
 def decide(ask: Ask, policies: PolicySet) -> Verdict:
-    """Decide one ask. Two asks that differ in nothing any policy looks at are decided once a policy set."""
-    key = _key(ask, policies.needs)
-    verdict = policies.cache.get(key)
+    """Decide one ask. Two asks that differ in nothing any policy looks at are decided once a policy set.
+
+    An ask without a context is one of a call that has no facts; how its caller was known is a fact all the same.
+    """
+    try:
+        key = _key(ask, policies)
+    except (KeyError, TypeError, AttributeError):  # a context of another shape is not remembered; Cedar says what is wrong with it
+        return evaluate(ask, policies)
+    verdict = policies.verdicts.get(key)
     if verdict is None:
-        verdict = _evaluate(ask, policies)
-        if len(policies.cache) >= KEPT_VERDICTS:
-            policies.cache.clear()
-        policies.cache[key] = verdict
+        verdict = evaluate(ask, policies)
+        policies.verdicts.put(key, verdict)
     return verdict
 
 
-def _key(ask: Ask, needs: frozenset[str]) -> tuple[Any, ...]:
-    resource = ask.resource
+def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
+    """All that a verdict can depend on, and nothing else, so that a list of 5,000 containers costs a decision an owner.
+
+    INVARIANT: whatever `_principal`, `_action`, `_resource` and the context hand to Cedar is in here, as far as a policy looks at it.
+    """
+    principal, resource, needs = ask.principal, ask.resource, policies.needs
     return (
-        ask.principal.name,
-        ask.principal.groups,
+        principal.name,
+        principal.groups,
         ask.action,
         resource.kind,
         resource.owner,
         resource.is_shared,
         resource.id if "id" in needs else "",
         resource.name if "name" in needs else "",
-        tuple(sorted(resource.labels.items())) if "labels" in needs else (),
-        _hashable(ask.context) if ask.context else (),
+        tuple(sorted(resource.labels.items())) if LABELS in needs else (),
+        _seen(ask.context, policies.looks) if ask.context else principal.via if "context.via" in needs else (),
     )
+
+
+def _seen(context: Mapping[str, Plain], looks: frozenset[Path]) -> tuple[Any, ...]:
+    """What of a context is looked at. The order is that of `looks`, which is the same for the life of a policy set."""
+    seen: list[Any] = []
+    for way in looks:
+        if way[0] == "context":
+            value: Any = context
+            for name in way[1:]:
+                value = value[name]
+            seen.append(_hashable(value) if isinstance(value, Mapping) else value)
+    return tuple(seen)
 
 
 def _hashable(value: Plain) -> Any:
@@ -52,26 +69,32 @@ def _hashable(value: Plain) -> Any:
     return value
 
 
-def _evaluate(ask: Ask, policies: PolicySet) -> Verdict:
-    request = {
-        "principal": {"type": "User", "id": ask.principal.name},
-        "action": {"type": "Action", "id": ask.action},
-        "resource": {"type": ask.resource.kind.value, "id": ask.resource.id},
-        "context": _cedar(ask.context or NO_FACTS),
-    }
+def evaluate(ask: Ask, policies: PolicySet) -> Verdict:
+    """Decide one ask afresh, remembering nothing. Total, as `decide` is."""
     try:
-        answer = cedarpy.is_authorized(request, policies.handle, [_principal(ask), _action(ask.action), _resource(ask.resource)])
-    except (ValueError, TypeError, RuntimeError):
+        answer = authorize(ask, policies.slices.of(ask))
+    except (ValueError, TypeError, RuntimeError, KeyError, AttributeError):
         return Verdict.refuse(Why.POLICY_BROKEN)
     reasons = tuple(sorted(answer.diagnostics.reasons))
     if answer.diagnostics.errors:  # INVARIANT: a policy that cannot be evaluated refuses; Cedar alone would skip it
         return Verdict.refuse(Why.POLICY_BROKEN, reasons)
     if answer.decision is not cedarpy.Decision.Allow:
-        advice = tuple(policies.rules[id].advice for id in reasons if policies.rules[id].advice)
+        advice = tuple(dict.fromkeys(policies.rules[id].advice for id in reasons if policies.rules[id].advice))
         why = Why.FORBIDDEN if reasons else (Why.NO_POLICY if ask.principal.is_known else Why.UNKNOWN_CALLER)
         return Verdict.refuse(why, reasons, advice)
     harden = sorted({obligation for id in reasons for obligation in policies.rules[id].harden})
     return Verdict.permit(reasons, tuple(harden))
+
+
+def authorize(ask: Ask, handle: cedarpy.PolicySet) -> cedarpy.AuthzResult:
+    """Put one ask to Cedar."""
+    request = {
+        "principal": {"type": "User", "id": ask.principal.name},
+        "action": {"type": "Action", "id": ask.action},
+        "resource": {"type": ask.resource.kind.value, "id": ask.resource.id},
+        "context": _cedar(ask.context or {**NO_FACTS, "via": ask.principal.via}),
+    }
+    return cedarpy.is_authorized(request, handle, [_principal(ask), _action(ask.action), _resource(ask.resource)])
 
 
 def _principal(ask: Ask) -> dict[str, Any]:

@@ -13,25 +13,38 @@ from typing import Any
 
 import cedarpy
 
+from dockwarden.engine.facts import Facts
 from dockwarden.engine.obligations import parse_obligations
-from dockwarden.policy.schema import schema_text
-from dockwarden.words.ask import Verdict
+from dockwarden.policy.cache import Verdicts
+from dockwarden.policy.expression import Path, mentions
+from dockwarden.policy.schema import GROUPS, actions, attribute_names, schema_text
+from dockwarden.policy.slices import Slices
+from dockwarden.policy.source import Statement, statements
+from dockwarden.policy.vocabulary import unknown_words
+from dockwarden.words.ask import Kind
 from dockwarden.words.errors import BadConfig
 
 ANNOTATIONS = frozenset({"id", "advice", "harden", "description"})
-ID_LINE = re.compile(r'@id\s*\(\s*"((?:[^"\\]|\\.)*)"\s*\)')
-LINE_IN_ERROR = re.compile(r"(?:line|row)\s+(\d+)")
+NO_FACTS = Facts().context()
+"""What an ask without a context is decided on: a call that has no facts."""
+ENTITY_TYPES = ("Action", "Group", "User", *(kind.value for kind in Kind))
+_POSITION = re.compile(r"policy([0-9]+)")
+_UNKNOWN = re.compile(r'unrecognized (?P<what>action|entity type) `(?:Action::")?(?P<name>[^`"]*)"?`')
+_ATTRIBUTE = re.compile(r"attribute `(?P<name>[^`]*)`")
+_ONE_OF_MANY = re.compile(r' for Action::"[^"]*"| on entity type `[^`]*`')
+"""Cedar names one of all the kinds of asks that an error is about, now this and now that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy. `harden` are its obligations in order, `line` is where its @id stands in `file`."""
+    """One policy. `harden` are its obligations in order; it begins at `line` of `file`; `source` is its JSON form."""
 
     id: str
     effect: str
     file: str
     line: int
     advice: str = ""
+    description: str = ""
     harden: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -40,16 +53,17 @@ class Rule:
 class PolicySet:
     """Policies that loaded whole.
 
-    `version` is a digest of their texts. `needs` are the attributes of a resource (`owner`) and of the context (`context.door`) that any
-    policy looks at, so that two asks which differ in nothing a policy looks at are one ask. `cache` remembers verdicts; it belongs to
-    this set and dies with it.
+    `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at: two
+    asks that differ in nothing a policy looks at are one ask. `needs` has them in short: attributes of a resource (`name`, `labels`) and
+    facts (`context.via`). `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
     """
 
     version: str
     rules: Mapping[str, Rule]
-    handle: cedarpy.PolicySet
+    looks: frozenset[Path]
     needs: frozenset[str]
-    cache: dict[Any, Verdict] = field(default_factory=dict, repr=False)
+    slices: Slices = field(repr=False)
+    verdicts: Verdicts = field(default_factory=Verdicts, repr=False)
 
 
 @cache
@@ -62,8 +76,8 @@ def load(files: Mapping[str, str]) -> PolicySet:
     """Return the policies of `files` (name to text), all or none; no files at all is a set that permits nothing.
 
     Raises:
-        BadConfig: a text that does not parse or does not fit the schema, a policy without an @id or with another's, an annotation
-            or an obligation that is not known. It names the file and the line.
+        BadConfig: a text that does not parse or does not fit the schema, a policy without an @id or with another's, an annotation,
+            an obligation or a word of a fact that is not known. It names the file and the line.
     """
     rules: dict[str, Rule] = {}
     for name, text in sorted(files.items()):
@@ -73,102 +87,127 @@ def load(files: Mapping[str, str]) -> PolicySet:
                 taken = f'@id("{rule.id}") is taken by {other.file}:{other.line}'
                 raise BadConfig(f"{name}:{rule.line}", taken, "give it a name of its own")
             rules[rule.id] = rule
-    whole = {"templates": {}, "templateLinks": [], "staticPolicies": {id: rule.source for id, rule in rules.items()}}
     digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
-    return PolicySet(digest, rules, cedarpy.PolicySet.from_json_str(json.dumps(whole)), _needs(whole))
+    looks = _looks(rules.values())
+    return PolicySet(digest, rules, looks, _needs(looks), Slices({id: rule.source for id, rule in rules.items()}))
 
 
 def _rules(name: str, text: str) -> Iterator[Rule]:
-    parsed = _parsed(name, text)
-    named: dict[str, str] = {}
-    for position, source in parsed["staticPolicies"].items():
-        annotations = source.get("annotations", {})
-        id = annotations.get("id") or ""
-        if not id:
-            raise BadConfig(name, f"a {source['effect']} policy has no @id", 'write @id("what-it-is-for") above it')
-        named[position] = id
-        yield _rule(name, text, id, source, annotations)
+    written = statements(text)
+    parsed = _parsed(name, text, written)
+    in_order = sorted(parsed["staticPolicies"].items(), key=lambda item: _position(item[0]))
+    for (_, source), statement in zip(in_order, written, strict=True):
+        yield _rule(name, statement, source)
     result = cedarpy.validate_policies(text, schema())
-    if not result.validation_passed:
-        error = result.errors[0]
-        id = named.get(error.policy_id, "")
-        said = re.sub(r"^for policy `[^`]*`, ", "", error.error)
-        raise BadConfig(f"{name}:{_line_of(text, id)}", f'@id("{id}"): {said}', _nearest(said))
+    for error in result.errors:
+        statement = written[_position(error.policy_id)]
+        said = _ONE_OF_MANY.sub("", re.sub(r"^for policy `[^`]*`, ", "", error.error))
+        raise BadConfig(f"{name}:{_place(statement, said)}", said, _mend(said))
 
 
-def _parsed(name: str, text: str) -> dict[str, Any]:
+def _position(policy_id: str) -> int:
+    """Cedar names the policies of a text by their place in it: `policy0`, `policy1`, …"""
+    match = _POSITION.fullmatch(policy_id)
+    return int(match[1]) if match else 0
+
+
+def _parsed(name: str, text: str, written: tuple[Statement, ...]) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
-        line = LINE_IN_ERROR.search(str(error))
-        where = f"{name}:{line[1]}" if line else name
-        raise BadConfig(where, f"is not Cedar: {error}", "mend it, then run dockwarden policy check") from None
+        where = f"{name}:{_broken_line(written)}"
+        raise BadConfig(where, f"the policy that begins here is not Cedar: {error}", "mend it, then run dockwarden policy check") from None
     if parsed["templates"]:
-        raise BadConfig(name, "has a template (?principal or ?resource)", "write the policy out")
+        line = next((statement.line_of(slot) for statement in written for slot in ("?principal", "?resource") if slot in statement.text), 1)
+        raise BadConfig(f"{name}:{line}", "is a template (?principal or ?resource)", "write the policy out")
     return parsed
 
 
-def _rule(name: str, text: str, id: str, source: Mapping[str, Any], annotations: Mapping[str, str]) -> Rule:
-    where = f"{name}:{_line_of(text, id)}"
-    for unknown in sorted(set(annotations) - ANNOTATIONS):
-        close = difflib.get_close_matches(unknown, sorted(ANNOTATIONS), n=1)
-        raise BadConfig(where, f"@{unknown} is no annotation", f"did you mean @{close[0]}?" if close else "remove it")
-    harden = tuple(part.strip() for part in (annotations.get("harden") or "").split(",") if part.strip())
-    if harden and source["effect"] == "forbid":
-        raise BadConfig(where, "a forbid lets nothing through to harden", "move @harden to a permit")
-    try:
-        parse_obligations(harden)
-    except BadConfig as error:
-        raise BadConfig(where, error.what, error.mend) from None
-    return Rule(id, source["effect"], name, _line_of(text, id), annotations.get("advice") or "", harden, source)
-
-
-def _line_of(text: str, id: str) -> int:
-    for number, line in enumerate(text.splitlines(), 1):
-        match = ID_LINE.search(line)
-        if match and match[1] == id:
-            return number
+def _broken_line(written: tuple[Statement, ...]) -> int:
+    """Where the first policy stands that cannot be parsed by itself."""
+    for statement in written:
+        try:
+            cedarpy.policies_to_json_str(statement.text)
+        except ValueError:
+            return statement.line
     return 1
 
 
-def _nearest(said: str) -> str:
-    """What to do about a validation error: Cedar often says it itself."""
-    return "mend it as it says" if "did you mean" in said else "see `dockwarden policy schema` for what there is"
+def _rule(name: str, statement: Statement, source: Mapping[str, Any]) -> Rule:
+    annotations: Mapping[str, str] = {key: value or "" for key, value in source.get("annotations", {}).items()}
+    where = f"{name}:{statement.line}"
+    for unknown in sorted(set(annotations) - ANNOTATIONS):
+        close = difflib.get_close_matches(unknown, sorted(ANNOTATIONS), n=1)
+        mend = f"did you mean @{close[0]}?" if close else f"there are {', '.join(f'@{known}' for known in sorted(ANNOTATIONS))}"
+        raise BadConfig(f"{name}:{statement.line_of(f'@{unknown}')}", f"@{unknown} is no annotation", mend)
+    if not annotations.get("id"):
+        raise BadConfig(where, f"a {source['effect']} policy has no @id", 'write @id("what-it-is-for") above it')
+    for word, mend in unknown_words(source.get("conditions", [])):
+        raise BadConfig(f"{name}:{statement.line_of(json.dumps(word))}", f'no fact is ever "{word}"', mend)
+    return Rule(
+        annotations["id"], source["effect"], name, statement.line, annotations.get("advice", ""), annotations.get("description", ""),
+        _harden(f"{name}:{statement.line_of('@harden')}", source["effect"], annotations.get("harden", "")), source,
+    )
 
 
-def _needs(whole: Any) -> frozenset[str]:
-    """Which attributes of a resource, and of the context, any policy can see."""
-    found: set[str] = set()
+def _harden(where: str, effect: str, text: str) -> tuple[str, ...]:
+    words = tuple(part.strip() for part in text.split(",") if part.strip())
+    if words and effect == "forbid":
+        raise BadConfig(where, "a forbid lets nothing through to harden", "move @harden to a permit")
+    try:
+        parse_obligations(words)
+    except BadConfig as error:
+        raise BadConfig(where, error.what, error.mend) from None
+    return words
 
-    def walk(node: Any) -> None:
-        if isinstance(node, list):
-            for item in node:
-                walk(item)
-        if not isinstance(node, dict):
-            return
-        attribute = node.get(".") or node.get("has")
-        if isinstance(attribute, dict) and attribute.get("left") == {"Var": "resource"}:
-            found.add(str(attribute.get("attr")))
-        if isinstance(attribute, dict) and attribute.get("left") == {"Var": "context"}:
-            found.add(f"context.{attribute.get('attr')}")
-        if "hasTag" in node or "getTag" in node:
-            found.add("labels")
-        if isinstance(node.get("resource"), dict) and "entity" in node["resource"]:
-            found.add("id")
-        for item in node.values():
-            walk(item)
 
-    def uses(node: Any) -> bool:
-        """Whether the resource itself, not an attribute of it, is compared or handed on."""
-        if isinstance(node, list):
-            return any(uses(item) for item in node)
-        if not isinstance(node, dict):
-            return False
-        if node.get("left") == {"Var": "resource"} and ("attr" in node or "entity_type" in node):
-            return uses(node.get("right") or node.get("in"))
-        return node == {"Var": "resource"} or any(uses(item) for key, item in node.items() if key not in {"hasTag", "getTag"})
+def _place(statement: Statement, said: str) -> int:
+    """The line that a validation error is about: where the first name it quotes stands."""
+    quoted = re.findall(r"`([^`]+)`", said)
+    return next((line for name in quoted if (line := statement.line_of(name)) != statement.line), statement.line)
 
-    walk(whole)
-    if any(uses(rule.get("conditions", [])) for rule in whole["staticPolicies"].values()):
-        found.add("id")
+
+def _mend(said: str) -> str:
+    """What to do about a validation error: the nearest name that there is."""
+    if "did you mean" in said:
+        return "mend it as it says"
+    unknown = _UNKNOWN.search(said)
+    attribute = _ATTRIBUTE.search(said)
+    known: tuple[str, ...] = ()
+    if unknown:
+        known = (*GROUPS, *actions()) if unknown["what"] == "action" else ENTITY_TYPES
+    elif attribute and "not found" in said:
+        known = attribute_names()
+    name = (unknown or attribute or {"name": ""})["name"]
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    if "applicable action" in said:
+        return "such an action is never asked about such a thing, or for such a principal (a User, in a Group)"
+    if "safety of" in said:
+        return 'ask first whether it is there: resource.hasTag("team") && resource.getTag("team") == "qa"'
+    return "see `dockwarden policy schema` for what there is"
+
+
+def _looks(rules: Any) -> frozenset[Path]:
+    """Every way that any policy goes from a variable; a head that names a thing looks at the resource itself."""
+    found: set[Path] = set()
+    for rule in rules:
+        for condition in rule.source.get("conditions", []):
+            found |= mentions(condition["body"])
+        head = rule.source["resource"]
+        if "entity" in head or "in" in head:
+            found.add(("resource",))
     return frozenset(found)
+
+
+def _needs(looks: frozenset[Path]) -> frozenset[str]:
+    """What is looked at, by first name: `owner` of a resource, `context.via` of the facts.
+
+    To look at the resource itself is to look at its id, and to look at the whole context is to look at every fact.
+    """
+    needs = {way[1] if len(way) > 1 else "id" for way in looks if way[0] == "resource"}
+    for way in looks:
+        if way[0] == "context":
+            needs.update(f"context.{name}" for name in (way[1:2] or NO_FACTS))
+    return frozenset(needs)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 
 from dockwarden.engine.routes.table import ROUTES
 from dockwarden.words.ask import Kind
@@ -73,9 +75,15 @@ def actions() -> Mapping[str, frozenset[Kind]]:
     return {action: frozenset(found) for action, found in sorted(kinds.items())}
 
 
+@lru_cache(maxsize=512)
 def groups_of(action: str) -> tuple[str, ...]:
     """The groups that `action` is in, sorted."""
     return tuple(sorted(name for name, members in GROUPS.items() if action in members))
+
+
+def attribute_names() -> tuple[str, ...]:
+    """Every attribute that a policy may name, sorted."""
+    return tuple(sorted(set(re.findall(r"(\w+): [A-Z{]", schema_text()))))
 
 
 def schema_text() -> str:

@@ -168,6 +168,11 @@ class EngineConnection(asyncio.BufferedProtocol):
         self._die()
         self._transport.close()
 
+    def abandon(self) -> None:
+        """End the connection if its answer's body was never taken."""
+        if self._phase is _HELD:
+            self.abort()
+
     def abort(self, error: Exception | None = None) -> None:
         """End the connection now; whoever waits for an answer gets `error`."""
         self._fail(error or faults.answer_lost())
@@ -261,6 +266,10 @@ class EngineConnection(asyncio.BufferedProtocol):
 
     def _begin(self, head: AnswerHead, rest: bytes) -> None:
         framing = head.framing
+        if self._want is Want.WHOLE and framing.bound is Bound.LENGTH and framing.length == len(rest) <= self._limit:
+            self._data = b""
+            self._complete(False, rest)  # most answers: all of it came at once
+            return
         if self._want is Want.HIJACK and not (head.status == 101 or (head.status == 200 and framing.bound is Bound.CLOSE)):
             self._want = Want.WHOLE
         if self._want is not Want.WHOLE:
@@ -269,10 +278,7 @@ class EngineConnection(asyncio.BufferedProtocol):
         self._frame(framing)
         self._phase = _COLLECT
         self._data = b""
-        if framing.bound is Bound.LENGTH and framing.length == len(rest) <= self._limit:
-            self._size, self._parts = len(rest), [rest]
-            self._complete(False)
-        elif framing is NO_BODY:
+        if framing is NO_BODY:
             self._complete(bool(rest))
         elif framing.bound is Bound.LENGTH and framing.length > self._limit:
             self._fail(faults.too_large(self._limit))
@@ -340,14 +346,19 @@ class EngineConnection(asyncio.BufferedProtocol):
 
     # --- ends ---
 
-    def _complete(self, has_more: bool) -> None:
+    def _complete(self, has_more: bool, body: bytes | None = None) -> None:
         """The answer is read to its last byte: hand over, and be free for the next call if nothing is left over."""
         head, sink, self._sink = self._head, self._sink, None
         if head is None:
             return
-        answer = WholeAnswer(head.status, head.headers, b"".join(self._parts)) if sink is None else None
-        self._parts, self._size, self._head, self._chunks = [], 0, None, None
-        self.stop_upload()
+        answer = None
+        if sink is None:
+            answer = WholeAnswer(head.status, head.headers, b"".join(self._parts) if body is None else body)
+        self._head = None
+        if body is None:
+            self._parts, self._size, self._chunks = [], 0, None
+        if self._upload is not None:
+            self.stop_upload()
         if head.is_last or has_more or not self._is_sent or self._is_ended:
             self.close()
         else:

@@ -7,8 +7,9 @@ Nothing is guessed: chunk extensions, trailers, bare line feeds, signs, blanks a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 SIZE_LINE_MAX = 17
@@ -24,8 +25,7 @@ class Bound(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(msgspec.Struct, frozen=True, gc=False):
     """A body's bounds; `length` counts for `Bound.LENGTH` alone and is then >= 0."""
 
     bound: Bound

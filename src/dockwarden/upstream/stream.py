@@ -84,6 +84,10 @@ class StreamAnswer:
         """Want no more of it."""
         self.connection.abort()
 
+    def __del__(self) -> None:
+        # INVARIANT: a body that nobody took does not keep a connection: a handler may fail before it takes it
+        self.connection.abandon()
+
 
 class PayloadQueue:
     """A sink whose other end is awaited."""
@@ -161,3 +165,6 @@ class Hijacked:
     def close(self) -> None:
         """Give it up."""
         self.connection.abort()
+
+    def __del__(self) -> None:
+        self.connection.abandon()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dockwarden.doors.docker.connection import ClientConnection
 from dockwarden.doors.docker.exchange import Exchange
-from dockwarden.doors.docker.server import Limits, Server
+from dockwarden.doors.docker.server import Limits, Peer, Server
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.words.errors import Forbidden
-from dockwarden.words.principal import NOBODY
+from dockwarden.words.principal import NOBODY, Principal
 from fixtures.smuggling import BAD_HEADS
 from fixtures.wire import ALICE, Wire, chunked
 
@@ -354,3 +354,15 @@ async def test_the_principal_is_proven_once_a_connection(wire: Make) -> None:
 
     assert [ALICE, ALICE] == seen
     assert NOBODY not in seen
+
+
+async def test_a_peer_that_cannot_be_proven_is_told_so_and_heard_no_further(wire: Make) -> None:
+    def identify(peer: Peer) -> Principal:
+        raise OSError("proc is gone")
+
+    made = await wire()
+    made.server._identify = identify
+    said = await feed(made, [PING + PING])
+
+    assert said.startswith(b"HTTP/1.1 500 ")
+    assert (1, [], b"") == (said.count(b"HTTP/1.1 "), made.heard, bytes(made.engine.seen))

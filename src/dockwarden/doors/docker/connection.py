@@ -82,7 +82,9 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.principal = self._server.welcome(self, self._transport)
         except Refused as error:
             self._refusal = error
-            self._is_last = True
+        except Exception as error:  # noqa: BLE001  a peer that cannot be proven is answered, and heard no further
+            self._server.report(error)
+            self._refusal = Broken("door.identity", "who you are could not be proven; the operator was told")
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  the loop's signature
         """Where the loop reads to."""

@@ -60,11 +60,12 @@ class Leaving:
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_body", "_connection", "_must_continue", "bytes_out", "head", "is_answered", "on_gone", "status")
+    __slots__ = ("_body", "_connection", "_must_continue", "_raw_in", "bytes_out", "head", "is_answered", "on_gone", "status")
 
     def __init__(self, connection: ClientConnection, head: RequestHead) -> None:
         self._connection = connection
-        self._body = RequestBody(head.framing, connection.hold)
+        self._body = None if head.framing is NO_BODY else RequestBody(head.framing, connection.hold)
+        self._raw_in = 0
         self._must_continue = head.wants_continue
         self.head = head
         self.is_answered = False
@@ -85,7 +86,7 @@ class Exchange:
     @property
     def bytes_in(self) -> int:
         """Payload bytes of the request's body so far."""
-        return self._body.size
+        return self._raw_in + (self._body.size if self._body is not None else 0)
 
     @property
     def is_client_gone(self) -> bool:
@@ -101,7 +102,7 @@ class Exchange:
         """
         body = self._body
         framing = self.head.framing
-        if framing.bound is Bound.NONE:
+        if body is None:
             return b""
         if framing.bound is Bound.LENGTH and framing.length > limit:
             raise _too_large(limit)
@@ -121,10 +122,11 @@ class Exchange:
 
         Raises: as `body`, but for its size.
         """
-        if self.head.framing is NO_BODY:
+        body = self._body
+        if body is None:
             return
         self._say_continue()
-        while piece := await self._body.take():
+        while piece := await body.take():
             yield piece
 
     async def unless_gone(self, work: Awaitable[T]) -> T:
@@ -133,10 +135,12 @@ class Exchange:
         Raises:
             ClientGone: the client went first; `work` was cancelled.
         """
+        if self.is_client_gone:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise ClientGone
         leaving = Leaving(asyncio.current_task())
         self.on_gone = leaving.now
-        if self.is_client_gone:
-            leaving.now()
         try:
             return await work
         except asyncio.CancelledError:
@@ -227,28 +231,28 @@ class Exchange:
             await tunnel.run()
         finally:
             self.bytes_out += tunnel.down.size
-            self._body.size += tunnel.up.size
+            self._raw_in += tunnel.up.size
 
     # --- within ---
 
     @property
     def is_body_read(self) -> bool:
         """Whether nothing of this request is still to come."""
-        return self._body.is_read
+        return self._body is None or self._body.is_read
 
     def take(self, data: bytes) -> bytes:
         """Bytes from the client: the body's are kept, what follows is returned. Raises: Malformed."""
-        return self._body.feed(data)
+        return data if self._body is None else self._body.feed(data)
 
     def gone(self) -> None:
         """The client sends no more."""
-        if not self._body.is_read:
+        if self._body is not None and not self._body.is_read:
             self._body.fail(ClientGone())
         if self.on_gone is not None:
             self.on_gone()
 
     def _say_continue(self) -> None:
-        if self._must_continue and not self._body.is_read and not self._body.size:
+        if self._must_continue and self._body is not None and not self._body.is_read and not self._body.size:
             self._connection.write(CONTINUE)
         self._must_continue = False
 
