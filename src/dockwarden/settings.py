@@ -35,7 +35,7 @@ class EngineSettings(Section, frozen=True, kw_only=True):
     plugin_dir: Annotated[str, _help("the folder in which the Engine looks for plugin sockets")] = "/run/docker/plugins"
     lock: Annotated[bool, _help("be the Engine's authorization plugin too, so that its raw socket obeys the same policy")] = False
     unknown: Annotated[Literal["refuse", "drop"], _help("a body field no table knows: refuse the call or drop the field")] = "refuse"
-    pool: Annotated[int, _help("how many idle connections to the Engine to keep")] = 64
+    pool: Annotated[int, _help("how many idle connections to the Engine to keep")] = 256
     timeout_s: Annotated[float, _help("how long, in seconds, the Engine may take to accept a connection")] = 10.0
 
 

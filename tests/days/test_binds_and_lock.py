@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from fixtures.engine import PrivateEngine
 from fixtures.warden import ALICE, BOB, Warden, dockwarden
 

@@ -2,17 +2,187 @@
 
 from __future__ import annotations
 
+import asyncio
+import grp
+import json
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
+from rich.console import Console
+from rich.text import Text
+
+from dockwarden.access.people import parse_people
+from dockwarden.cli.policy import load_policies
+from dockwarden.doors.lock.prove import prove_lock
+from dockwarden.engine.call import Request
+from dockwarden.ledger.keys import PUBLIC, read_key, read_public_key
+from dockwarden.ledger.segments import segments
+from dockwarden.ledger.verify import Verifier
+from dockwarden.settings import Settings, load_settings
+from dockwarden.upstream.engine import EngineLink
+from dockwarden.words.errors import BadConfig, Refused
 
 Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON list")]
+OK, WARN, BAD = "ok", "warn", "bad"
+LEDGER_BYTES = 256 << 20
+ASK_S = 5.0
+SEE_LOCK = "see docs/operations.md, The second lock"
 
 
-def doctor(config: Config) -> None:
-    """Look at settings, policies, keys, Engine, sockets and ledger.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: `state` is ok, warn or bad; `mend` is what to do, "" where nothing."""
+
+    part: str
+    state: str
+    what: str
+    mend: str = ""
+
+
+def doctor(config: Config, as_json: AsJson = False) -> None:
+    """Look at settings, policies, people, keys, ledger, Engine, doors and the second lock; exit 1 if anything is bad.
 
     Example: dockwarden doctor --config D/dockwarden.toml
     """
-    raise NotImplementedError(config)
+    findings = list(examine(config))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        colours = {OK: "green", WARN: "yellow", BAD: "bold red"}
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in findings:
+            line = Text(f"{finding.state:<5}", style=colours[finding.state])
+            line.append(f"{finding.part:<10} {finding.what}" + (f" -- {finding.mend}" if finding.mend else ""), style="default")
+            console.print(line)
+    raise typer.Exit(1 if any(finding.state == BAD for finding in findings) else 0)
+
+
+def examine(config: Path) -> Iterator[Finding]:
+    """Every finding, in the order of what depends on what."""
+    try:
+        settings = load_settings(config)
+    except BadConfig as error:
+        yield Finding("settings", BAD, f"{error.where}: {error.what}", error.mend)
+        return
+    observing = Finding("settings", WARN, "observe = true: NOTHING IS REFUSED", "set observe = false once you have seen enough")
+    yield observing if settings.observe else Finding("settings", OK, str(config))
+    yield from _files(settings)
+    yield from _ledger(settings)
+    yield from _docker_group()
+    for root in settings.binds.roots:
+        is_there = Path(root).is_dir()
+        yield Finding("bind root", OK if is_there else BAD, root, "" if is_there else "make the folder, or take it out of [binds] roots")
+    yield from asyncio.run(_sockets(settings))
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    try:
+        policies = load_policies(settings.policy_dir)
+        mend = "" if policies.rules else "nothing is permitted: dockwarden init writes starters"
+        yield Finding("policies", WARN if mend else OK, f"{len(policies.rules)} policies, version {policies.version}", mend)
+    except BadConfig as error:
+        yield Finding("policies", BAD, f"{error.where}: {error.what}", error.mend)
+    try:
+        people = parse_people(settings.people_file.read_text("utf-8"), str(settings.people_file))
+        yield Finding("people", OK, f"{len(people.by_name)} known")
+    except (OSError, BadConfig) as error:
+        yield Finding("people", BAD, str(error), "mend people.toml")
+    state_dir = settings.state_dir
+    if state_dir.is_dir() and not stat.S_IMODE(state_dir.stat().st_mode) & 0o077:
+        yield Finding("state", OK, str(state_dir))
+    else:
+        yield Finding("state", BAD, f"{state_dir} is missing, or others may look into it", f"run dockwarden init, or chmod 700 {state_dir}")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    folder = settings.ledger_dir
+    try:
+        read_key(folder)
+        public = read_public_key(folder / PUBLIC)
+    except BadConfig as error:
+        yield Finding("ledger", BAD, f"{error.where}: {error.what}", error.mend)
+        return
+    size = sum(file.stat().st_size for file in segments(folder))
+    if size > LEDGER_BYTES:
+        yield Finding("ledger", OK, f"{size >> 20} MiB, too much to read here", "run dockwarden ledger verify")
+        return
+    found = Verifier(folder, public).run()
+    if found.flaw is None:
+        yield Finding("ledger", OK, f"{found.entries} entries in order, signed up to {found.signed}")
+    elif found.flaw.line == 0 and not found.signed:
+        yield Finding("ledger", OK, f"{found.entries} entries, none signed yet")
+    else:
+        yield Finding("ledger", BAD, f"broken at entry {found.flaw.seq}: {found.flaw.what}", "keep a copy, and find out who wrote to it")
+
+
+def _docker_group() -> Iterator[Finding]:
+    try:
+        members = grp.getgrnam("docker").gr_mem
+    except KeyError:
+        members = []
+    if members:
+        what = f"{', '.join(members)}: in group docker, so root without us"
+        yield Finding("group", WARN, what, "gpasswd -d NAME docker; or turn on the second lock")
+    else:
+        yield Finding("group", OK, "nobody is in group docker")
+
+
+async def _sockets(settings: Settings) -> list[Finding]:
+    found = [await _engine(settings)]
+    for door in settings.doors:
+        found.append(await _door(door.listen))
+    plugin = Path(settings.engine.plugin_dir) / f"{settings.engine.plugin}.sock"
+    if settings.binds.roots:
+        found.append(_socket("volumes", plugin))
+    if settings.engine.lock:
+        proof = await prove_lock(settings.engine.address, settings.engine.plugin)
+        found.append(Finding("lock", OK if proof.is_on else BAD, f"{proof.call}: {proof.what}", "" if proof.is_on else SEE_LOCK))
+    else:
+        found.append(Finding("lock", WARN, "off: who reaches the Engine's own socket is root", SEE_LOCK))
+    return found
+
+
+def _socket(part: str, path: Path) -> Finding:
+    if path.is_socket():
+        return Finding(part, OK, str(path))
+    return Finding(part, BAD, f"{path} is not there", "start dockwarden serve")
+
+
+async def _engine(settings: Settings) -> Finding:
+    address = settings.engine.address
+    link = EngineLink(address, timeout_s=ASK_S)
+    try:
+        answer = await asyncio.wait_for(link.call(Request("GET", "/version", (), b"")), ASK_S)
+    except (Refused, TimeoutError) as error:
+        return Finding("engine", BAD, f"{address} does not answer ({getattr(error, 'message', 'in time')})", "start it, or mend [engine] address")
+    finally:
+        link.close()
+    if answer.status == 403:
+        return Finding("engine", OK, f"{address} is locked")
+    try:
+        said = json.loads(answer.body)
+        return Finding("engine", OK, f"{said['Version']}, API {said['ApiVersion']}, at {address}")
+    except (ValueError, KeyError):
+        return Finding("engine", BAD, f"{address} is no Docker Engine", "mend [engine] address")
+
+
+async def _door(address: str) -> Finding:
+    if address.startswith("tcp://"):
+        return Finding("door", OK, f"{address} (not called: it asks for a certificate)")
+    there = _socket("door", Path(urlsplit(address).path))
+    if there.state == BAD:
+        return there
+    link = EngineLink(address, timeout_s=ASK_S)
+    try:
+        answer = await asyncio.wait_for(link.call(Request("GET", "/_ping", (), b"")), ASK_S)
+        return Finding("door", OK if answer.status == 200 else BAD, f"{address} answers {answer.status}")
+    except (Refused, TimeoutError):
+        return Finding("door", BAD, f"{address} does not answer", "see the log of dockwarden serve")
+    finally:
+        link.close()

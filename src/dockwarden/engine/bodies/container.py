@@ -308,3 +308,11 @@ class ContainerUpdate(Resources):
     """The body of update."""
 
     RestartPolicy: Annotated[RestartPolicy | UnsetType, harmless("what starts again was judged at create")] = UNSET
+
+
+class CheckpointCreate(Body):
+    """The body of a checkpoint."""
+
+    CheckpointID: Annotated[Str, harmless("what the caller calls it")] = UNSET
+    CheckpointDir: Annotated[Str, judged("the fact checkpoint-dir")] = UNSET
+    Exit: Annotated[Bool, harmless("it stops the caller's own container")] = UNSET

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dockwarden.engine.bodies.container import ContainerCreate, ContainerUpdate
+from dockwarden.engine.bodies.container import CheckpointCreate, ContainerCreate, ContainerUpdate
 from dockwarden.engine.bodies.exec import ExecCreate, ExecStart
 from dockwarden.engine.call import Answer, Class, Route, Takes
 from dockwarden.engine.marks import harmless, judged
@@ -60,7 +60,8 @@ CONTAINERS = (
     Route("DELETE", "/containers/{name}", "container.remove", Class.CHANGE, kind=C, ref="name",
           query={"v": flag(), "force": flag(), "link": flag(judged("a link's removal touches a second container: the reference path"))}),
     Route("GET", "/containers/{name}/checkpoints", "checkpoint.list", Class.READ, kind=C, ref="name", query={"dir": text(judged("the fact checkpoint-dir"))}),
-    Route("POST", "/containers/{name}/checkpoints", "checkpoint.create", Class.CHANGE, kind=C, ref="name"),
+    Route("POST", "/containers/{name}/checkpoints", "checkpoint.create", Class.CHANGE, takes=Takes.JSON, body=CheckpointCreate,
+          is_body_optional=True, kind=C, ref="name"),
     Route("DELETE", "/containers/{name}/checkpoints/{checkpoint}", "checkpoint.remove", Class.CHANGE, kind=C, ref="name",
           query={"dir": text(judged("the fact checkpoint-dir"))}),
     Route("POST", "/exec/{id}/start", "exec.start", Class.HIJACK, Answer.HIJACK, takes=Takes.JSON, body=ExecStart, is_body_optional=True, kind=E,

@@ -1,0 +1,142 @@
+"""The command line: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dockwarden.cli.dockerline import parse
+from dockwarden.cli.ledger import printable
+from dockwarden.words.errors import BadConfig
+from fixtures.warden import PEOPLE, dockwarden
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A folder that `init` made, with our people; no Engine is behind it."""
+    done = dockwarden("init", "--dir", str(tmp_path / "D"), "--engine", "unix:///nonexistent/docker.sock", "--registry", "registry.corp.test")
+    assert 0 == done.returncode, done.stderr
+    (tmp_path / "D" / "people.toml").write_text(PEOPLE)
+    return tmp_path / "D" / "dockwarden.toml"
+
+
+def test_init_writes_everything_and_overwrites_nothing(made: Path) -> None:
+    folder = made.parent
+    again = dockwarden("init", "--dir", str(folder), "--engine", "unix:///other.sock")
+
+    assert {"admins.cedar", "auditors.cedar", "ci.cedar", "developers.cedar", "everyone.cedar", "operators.cedar", "raw.cedar", "registries.cedar"} == {
+        file.name for file in (folder / "policies").iterdir()
+    }
+    assert 0o700 == (folder / "state").stat().st_mode & 0o777
+    assert 0o600 == (folder / "state" / "ledger" / "signing.key").stat().st_mode & 0o777
+    assert 0o600 == (folder / "state" / "seal.key").stat().st_mode & 0o777
+    assert "kept" in again.stdout
+    assert "other.sock" not in made.read_text()
+    assert "alice" in (folder / "people.toml").read_text()
+
+
+def test_policy_check_passes_what_init_wrote_and_names_a_mistake_by_file_and_line(made: Path) -> None:
+    assert 0 == dockwarden("policy", "check", "--config", str(made)).returncode
+    (made.parent / "policies" / "mine.cedar").write_text('// one\n@id("mine")\npermit (principal, action == Action::"container.craete", resource);\n')
+
+    wrong = dockwarden("policy", "check", "--config", str(made))
+
+    assert 3 == wrong.returncode
+    assert "mine.cedar:" in wrong.stderr
+    assert "container.craete" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["docker", "run", "--privileged", "busybox"], 2, "privileged"),
+        (["docker", "run", "registry.corp.test/app"], 0, "PERMIT"),
+        (["docker", "run", "busybox"], 2, "use an image from: registry.corp.test"),
+        (["docker", "run", "-it", "--pid=host", "registry.corp.test/app"], 2, "namespace:host-pid"),
+        (["docker", "exec", "-u", "root", "web", "sh"], 2, "developers-no-root-in-exec"),
+        (["docker", "run", "--nosuch", "busybox"], 3, "--nosuch is not known here"),
+    ],
+)
+def test_explain_prints_facts_verdict_and_deciding_policies_without_an_engine(made: Path, words: list[str], code: int, says: str) -> None:
+    done = dockwarden("policy", "explain", "--as", "alice", "--config", str(made), "--", *words)
+
+    assert (code, True) == (done.returncode, says in done.stdout + done.stderr), done.stdout + done.stderr
+
+
+def test_explain_takes_a_request_from_a_file(made: Path, tmp_path: Path) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps({"call": "POST /v1.41/containers/create", "body": {"Image": "registry.corp.test/a", "HostConfig": {"CapAdd": ["ALL"]}}}))
+
+    done = dockwarden("policy", "explain", "--as", "alice", "--config", str(made), "--request", str(file), "--json")
+
+    said = json.loads(done.stdout)
+    assert (2, "refuse", ["cap:ALL"], ["developers-no-escape"]) == (done.returncode, said["verdict"], said["facts"]["escape"], said["policies"])
+
+
+def test_policy_test_fails_when_a_row_comes_out_otherwise(made: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    right = {"name": "escape", "as": "alice", "docker": "run --privileged registry.corp.test/a", "expect": "refuse"}
+    rows.write_text(json.dumps(right) + "\n")
+    assert 0 == dockwarden("policy", "test", str(rows), "--config", str(made)).returncode
+    rows.write_text(json.dumps({**right, "expect": "permit"}) + "\n")
+
+    wrong = dockwarden("policy", "test", str(rows), "--config", str(made))
+
+    assert (1, True) == (wrong.returncode, "WRONG escape" in wrong.stdout)
+
+
+def test_doctor_says_what_is_bad_and_what_to_do(made: Path) -> None:
+    done = dockwarden("doctor", "--config", str(made), "--json")
+
+    findings = {finding["part"]: finding for finding in json.loads(done.stdout)}
+    assert (1, "bad", "bad", "ok") == (done.returncode, findings["engine"]["state"], findings["door"]["state"], findings["policies"]["state"])
+    assert all(finding["mend"] for finding in findings.values() if finding["state"] == "bad")
+
+
+def test_whoami_knows_the_account_that_asks(made: Path) -> None:
+    done = dockwarden("whoami", "--config", str(made), "--json")
+
+    assert ("root", ["admins"]) == (json.loads(done.stdout)["name"], json.loads(done.stdout)["groups"]) if os.getuid() == 0 else True
+
+
+@pytest.mark.parametrize("words", [["ledger", "verify"], ["ledger", "tail"], ["serve"], ["doctor"], ["policy", "check"]])
+def test_a_missing_settings_file_is_one_line_and_never_a_traceback(words: list[str], tmp_path: Path) -> None:
+    done = dockwarden(*words, "--config", str(tmp_path / "none.toml"))
+
+    assert done.returncode in {1, 3}
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "target", "body"),
+    [
+        ("docker run -d --name web -p 8080:80 busybox sleep 1", "/v1.41/containers/create?name=web",
+         {"Image": "busybox", "Cmd": ["sleep", "1"], "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}}),
+        ("docker -H unix:///x run -v /a:/b:ro -e A=b --rm busybox", "/v1.41/containers/create",
+         {"Image": "busybox", "Env": ["A=b"], "HostConfig": {"Binds": ["/a:/b:ro"], "AutoRemove": True}}),
+        ("docker run --mount type=bind,src=/a,dst=/b,ro busybox", "/v1.41/containers/create",
+         {"Image": "busybox", "HostConfig": {"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True}]}}),
+        ("docker run --security-opt systempaths=unconfined -m 1g --cpus 1.5 busybox", "/v1.41/containers/create",
+         {"Image": "busybox", "HostConfig": {"MaskedPaths": [], "ReadonlyPaths": [], "Memory": 1 << 30, "NanoCpus": 1500000000}}),
+        ("docker exec -u app web id", "/v1.41/containers/web/exec", {"User": "app", "Cmd": ["id"], "Privileged": False}),
+        ("docker volume create -o type=none -o device=/etc v", "/v1.41/volumes/create", {"DriverOpts": {"type": "none", "device": "/etc"}, "Name": "v"}),
+        ("docker tag a b:1", "/v1.41/images/a/tag?repo=b&tag=1", None),
+        ("docker build -t a/b --network host .", "/v1.41/build?t=a%2Fb&networkmode=host", None),
+    ],
+)
+def test_a_docker_command_line_is_the_call_that_the_client_would_make(line: str, target: str, body: object) -> None:
+    made = parse(line.split())
+
+    assert (target, body) == (made.target, made.body)
+
+
+def test_a_command_nobody_knows_says_how_to_go_on() -> None:
+    with pytest.raises(BadConfig, match="--request"):
+        parse(["docker", "scout", "quickview"])
+
+
+def test_what_could_steer_a_terminal_is_spelt_out() -> None:
+    assert "a\\x1b[31mb\\u2028c\\u202ed" == printable("a\x1b[31mb\u2028c\u202ed")
