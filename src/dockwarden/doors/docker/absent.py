@@ -14,6 +14,7 @@ import msgspec
 from dockwarden.doors.docker.lookups import Asked, absent
 from dockwarden.engine.call import Answer, EngineCall, Request, Takes
 from dockwarden.engine.write import write_call
+from dockwarden.words.ask import Kind
 from dockwarden.words.errors import Hidden, Refused
 
 
@@ -34,6 +35,21 @@ async def as_absent(call: EngineCall, ask: Asked) -> Hidden:
     except (Refused, msgspec.DecodeError, KeyError, TypeError):
         return plain
     return Hidden("engine.absent", _put_back(message, nobody, text)) if nobody in message else plain
+
+
+async def image_absent(text: str, ask: Asked, version: str) -> Hidden:
+    """Return the Engine's words for a create whose image is not there: it is asked to create with an image that nothing can be."""
+    nobody = f"none{secrets.token_hex(12)}x"
+    _, colon, tag = text.rpartition("/")[2].partition(":")
+    image = f"{nobody}{colon}{tag}" if "@" not in text else nobody
+    target = f"/v{version}/containers/create" if version else "/containers/create"
+    try:
+        answer = await ask(Request("POST", target, (("content-type", "application/json"),), msgspec.json.encode({"Image": image, "Cmd": ["-"]})))
+        message = str(msgspec.json.decode(answer.body)["message"]) if answer.status == 404 else ""
+    except (Refused, msgspec.DecodeError, KeyError, TypeError):
+        return absent(Kind.IMAGE, text)
+    said = message.replace(f"{nobody}:latest", f"{text}:latest" if not colon else text).replace(image, text)
+    return Hidden("engine.absent", said) if nobody in message and nobody not in said else absent(Kind.IMAGE, text)
 
 
 def _put_back(message: str, nobody: str, text: str) -> str:

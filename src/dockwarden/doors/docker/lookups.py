@@ -66,7 +66,7 @@ class Lookups:
     """Looks things up by name, prefix or id."""
 
     def __init__(self, ask: Asked, owners: Owners) -> None:
-        self._ask, self._owners = ask, owners
+        self.ask, self._owners = ask, owners
 
     async def look(self, kind: Kind, text: str, asker: str = "") -> Seen:
         """Return what `text` names now; `asker` is preferred among the owners of an image with several names.
@@ -78,7 +78,7 @@ class Lookups:
         if not PLAUSIBLE.fullmatch(text) or ".." in text or "//" in text:
             raise absent(kind, text)
         safe = "/:@" if kind in {Kind.IMAGE, Kind.PLUGIN} else ""
-        answer = await self._ask(Request("GET", INSPECT[kind].format(quote(text, safe=safe)), (), b""))
+        answer = await self.ask(Request("GET", INSPECT[kind].format(quote(text, safe=safe)), (), b""))
         if answer.status == 404:
             raise said_absent(answer, kind, text)
         if answer.status != 200:

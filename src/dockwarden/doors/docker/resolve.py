@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dockwarden.access.owners import Owners
+from dockwarden.doors.docker.absent import as_absent, image_absent
 from dockwarden.doors.docker.lookups import Lookups, Seen
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.driver import UID
@@ -49,6 +50,14 @@ class Resolved:
     ids: Mapping[Reference, str] = field(default_factory=dict)
     subject: Resource | None = None
     seen: Mapping[Reference, Seen] = field(default_factory=dict)
+
+
+class Absent(Exception):
+    """What the path names, or the image of a create, is not there: the Engine has its own words for that, call by call."""
+
+    def __init__(self, text: str, place: str) -> None:
+        super().__init__(text)
+        self.text, self.place = text, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,12 @@ class Resolver:
         Raises:
             Hidden: something named is not there; the message is the Engine's own.
         """
-        seen = await self._look_all(references(call), principal, may_know=not needs_more and call.route.action not in DESCRIBED)
+        try:
+            seen = await self._look_all(references(call), principal, may_know=not needs_more and call.route.action not in DESCRIBED)
+        except Absent as error:
+            if error.place == "path":
+                raise await as_absent(call, self._lookups.ask) from None
+            raise await image_absent(error.text, self._lookups.ask, call.version) from None
         image, container = await self._image_and_container(call, seen, principal)
         host = self._accounts.fresh()
         known = Known(
@@ -161,6 +175,8 @@ class Resolver:
         except Hidden:
             if reference.kind is Kind.VOLUME and reference.place != "path":
                 return None
+            if reference.place in {"path", "Image"}:
+                raise Absent(reference.text, reference.place) from None
             raise
 
     async def _image_and_container(

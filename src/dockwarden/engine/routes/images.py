@@ -37,7 +37,7 @@ BUILD = {
 
 IMAGES = (
     Route("GET", "/images/json", "image.list", Class.READ, kind=IMG,
-          query={"all": flag(), "filters": FILTERS, "filter": text(), "shared-size": flag(), "digests": flag(), "manifests": flag(), "identity": flag()}),
+          query={"all": flag(), "filters": FILTERS, "filter": text(), "only_ids": flag(harmless("a client's own; the Engine ignores it")), "shared-size": flag(), "digests": flag(), "manifests": flag(), "identity": flag()}),
     Route("GET", "/images/search", "image.search", Class.READ, kind=S, query={"term": text(), "limit": count(), "filters": FILTERS}, headers=AUTH),
     Route("GET", "/images/get", "image.save", Class.DOWNLOAD, Answer.STREAM, kind=IMG, query={"names": texts(judged("each is a reference")), "platform": texts(PLATFORM)}),
     Route("GET", "/images/{name*}/get", "image.save", Class.DOWNLOAD, Answer.STREAM, kind=IMG, ref="name", query={"platform": texts(PLATFORM)}),
