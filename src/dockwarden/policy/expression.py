@@ -18,6 +18,7 @@ LABELS = "labels"
 _INFIX = {
     "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3, "+": 4, "-": 4, "*": 5,
 }
+_CONSTRUCTORS = frozenset({"ip", "decimal", "datetime", "duration"})
 _LOOSEST, _RELATION, _UNARY, _MEMBER = 0, 3, 6, 7
 
 
@@ -102,7 +103,9 @@ def _text(node: Any) -> tuple[str, int]:
         receiver = operands["left"] if "left" in operands else operands["arg"]
         argument = text(operands["right"]) if "right" in operands else ""
         return f"{_at(receiver, _MEMBER)}.{operator}({argument})", _MEMBER
-    return f"{operator}({', '.join(map(text, operands))})", _MEMBER
+    if operator in _CONSTRUCTORS:
+        return f"{operator}({', '.join(map(text, operands))})", _MEMBER
+    return f"{_at(operands[0], _MEMBER)}.{operator}({', '.join(map(text, operands[1:]))})", _MEMBER  # isLoopback, toDate, …
 
 
 def _value(value: Any) -> tuple[str, int]:

@@ -32,7 +32,7 @@ def unknown_words(expression: Any) -> Iterator[tuple[str, str]]:
             yield from _compared(operands["left"], operands["right"])
             yield from _compared(operands["right"], operands["left"])
         if operator != "Value":
-            yield from unknown_words(list(operands.values()) if isinstance(operands, dict) else operands)
+            yield from unknown_words(operands)
 
 
 def _compared(fact: Any, words: Any) -> Iterator[tuple[str, str]]:
