@@ -12,6 +12,7 @@ from typing import Any
 import aiodocker
 import docker
 import pytest
+
 from fixtures.engine import PrivateEngine
 from fixtures.warden import Warden
 

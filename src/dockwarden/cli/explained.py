@@ -21,6 +21,7 @@ from dockwarden.engine.known import ContainerState, ImageConfig, Known
 from dockwarden.engine.read import read_call, read_head
 from dockwarden.engine.references import Reference, moved_names, references
 from dockwarden.engine.runs import run_of_create
+from dockwarden.policy.explain import explain, in_words
 from dockwarden.policy.load import PolicySet, load
 from dockwarden.settings import load_settings
 from dockwarden.words.ask import Kind, Resource
@@ -44,12 +45,14 @@ class Explained:
     facts: dict[str, Any]
     taken: str
     call: str
+    because: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As one JSON object."""
         return {
             "verdict": "permit" if self.is_allowed else "refuse", "why": self.why, "message": self.message, "policies": list(self.policies),
             "harden": list(self.harden), "facts": self.facts, "taken": self.taken, "call": self.call,
+            "because": list(self.because),
         }
 
     def as_text(self) -> str:
@@ -60,6 +63,7 @@ class Explained:
         lines += [f"by        {', '.join(self.policies) or 'no policy'}"]
         if self.harden:
             lines.append(f"hardened  {', '.join(self.harden)}")
+        lines += [f"          {line}" for line in self.because]
         if self.message:
             lines.append(f"told      dockwarden: {self.message}")
         return "\n".join(lines)
@@ -134,7 +138,8 @@ def explained(line: EngineLine, who: Principal, policies: PolicySet, roots: tupl
     context = json.loads(json.dumps(dict(judgement.facts.context()), default=lambda value: sorted(value)))
     message = "" if judgement.verdict.is_allowed else refusal(judgement).message
     verdict = judgement.verdict
-    return Explained(verdict.is_allowed, verdict.why.value, message, verdict.policies, verdict.harden, context, _taken(known), shown)
+    because = tuple(in_words(explain(judgement.ask, policies)))
+    return Explained(verdict.is_allowed, verdict.why.value, message, verdict.policies, verdict.harden, context, _taken(known), shown, because)
 
 
 def _known(call: Any, who: Principal, roots: tuple[str, ...]) -> Known:

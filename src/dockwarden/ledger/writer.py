@@ -56,7 +56,7 @@ class Ledger:
         self._size = 0
         self._file = -1
         self._since_checkpoint = 0
-        self._checkpointed_at = time.monotonic()
+        self._checkpointed_at = -CHECKPOINT_S  # the first batch is signed at once, so that there is a head from the beginning
         self._broken = ""
         self._queue: list[Entry] = []
         self._unsynced = False
