@@ -28,7 +28,7 @@ import uvloop
 from dockwarden import __version__
 from dockwarden.access.certificates import identify_certificate, server_context
 from dockwarden.access.host_files import describe_source
-from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
+from dockwarden.access.owners import Deed, Owners, open_snapshot, read_snapshot, write_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.carry import Carrier
@@ -56,11 +56,13 @@ from dockwarden.settings import DoorSettings, Settings, load_settings
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.image_files import ImageAccounts
+from dockwarden.words.ask import Kind
 from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
 SNAPSHOT_S = 10.0
 MEND_S = 60.0
+SWEEP_S = 600.0
 RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
@@ -274,7 +276,7 @@ async def serve(settings: Settings) -> None:
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        tasks = [asyncio.ensure_future(work) for work in (_watch(house), _snapshots(house), _mend(house), _banner(house))]
+        tasks = [asyncio.ensure_future(work) for work in (_watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house))]
         _say_ready(house)
         await stop.wait()
     finally:
@@ -323,6 +325,18 @@ async def _mend(house: House) -> None:
         except (Refused, OSError) as error:
             house.log.warning("volumes not mended", because=str(error))
         await asyncio.sleep(MEND_S)
+
+
+async def _sweep(house: House) -> None:
+    """Forget what is gone without a call of anybody's: containers that removed themselves, things removed while we were away."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        for kind, target in ((Kind.CONTAINER, "/containers/json?all=1"), (Kind.NETWORK, "/networks")):
+            known = {id for of, id in house.owners.owned if of == kind.value}  # INVARIANT: taken before the look, so that what is made meanwhile stays
+            with contextlib.suppress(Refused, msgspec.DecodeError, KeyError, TypeError):
+                answer = await house.ask(Request("GET", target, (), b""))
+                there = {str(row["Id"]) for row in msgspec.json.decode(answer.body)} if answer.status == 200 else known
+                house.owners.apply(Deed(gone=tuple((kind.value, id) for id in known - there)))
 
 
 async def _snapshots(house: House) -> None:
