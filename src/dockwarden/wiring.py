@@ -332,7 +332,8 @@ async def _sweep(house: House) -> None:
     while True:
         await asyncio.sleep(SWEEP_S)
         for kind, target in ((Kind.CONTAINER, "/containers/json?all=1"), (Kind.NETWORK, "/networks")):
-            known = {id for of, id in house.owners.owned if of == kind.value}  # INVARIANT: taken before the look, so that what is made meanwhile stays
+            # INVARIANT: what is known is taken before the look, so that what is made meanwhile stays.
+            known = {id for of, id in house.owners.owned if of == kind.value}
             with contextlib.suppress(Refused, msgspec.DecodeError, KeyError, TypeError):
                 answer = await house.ask(Request("GET", target, (), b""))
                 there = {str(row["Id"]) for row in msgspec.json.decode(answer.body)} if answer.status == 200 else known
