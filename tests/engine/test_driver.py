@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dockwarden.engine.driver import SEAL, asked_binds, from_driver, to_driver
 from dockwarden.engine.facts import facts
+from dockwarden.engine.known import BindSource
 from dockwarden.engine.write import write_call
 from fixtures.calls import CREATE, TOOL, call, known_for
 
@@ -38,7 +40,7 @@ def test_a_bind_below_a_root_is_mounted_by_us_and_another_stays_a_bind() -> None
     }
     options["dockwarden.seal"] = seal(options)
     volume = {"NoCopy": True, "DriverConfig": {"Name": "dwtest", "Options": options}}
-    assert [{"Type": "volume", "Target": "/x", "ReadOnly": True, "VolumeOptions": volume}] == host["Mounts"]
+    assert [{"Type": "volume", "Target": "/x", "VolumeOptions": volume}] == host["Mounts"]
 
 
 def test_mounts_keep_their_order_and_the_others_among_them() -> None:
@@ -111,3 +113,14 @@ def test_a_caller_without_an_account_is_named_by_none() -> None:
     options = driven({"Binds": ["/srv/work/alice:/x"]}, principal=TOOL)["Mounts"][0]["VolumeOptions"]["DriverConfig"]["Options"]
 
     assert not {"dockwarden.uid", "dockwarden.gid", "dockwarden.groups"} & set(options)
+
+
+def test_a_bind_that_only_an_exception_permits_is_not_asked_for_again_at_every_start() -> None:
+    """Where the account itself could not use the source, policy let the call pass; the driver must not take that back."""
+    closed = BindSource("/srv/work/bob", "/srv/work", "bob", exists=True, owner_uid=20002, is_dir=True)
+    look = replace(closed, can_read=True)
+    rows = ((closed, "/srv/work/bob:/x:ro", False), (look, "/srv/work/bob:/x", False), (look, "/srv/work/bob:/x:ro", True))
+    for source, bind, is_asked in rows:
+        host = driven({"Binds": [bind]}, binds={"/srv/work/bob": source})
+
+        assert is_asked == ("dockwarden.uid" in host["Mounts"][0]["VolumeOptions"]["DriverConfig"]["Options"])

@@ -91,13 +91,22 @@ def _served(path: str, propagation: str, known: Known) -> BindSource | None:
 def _mount(source: BindSource, target: str, is_read_only: bool, text: str, known: Known, plugin: str, seal: Seal) -> Mount:
     account = known.principal.account
     options = {ROOT: source.root, PATH: source.relative or ".", MODE: "ro" if is_read_only else "rw"}
-    if account is not None:
+    if account is not None and _is_theirs(source, is_read_only):
         options |= {UID: str(account.uid), GID: str(account.gid), GROUPS: ",".join(map(str, account.groups))}
     if text:
         options[BIND] = text
     options[SEAL] = seal(options)
     volume = VolumeOptions(NoCopy=True, DriverConfig=DriverConfig(Name=plugin, Options=options))
-    return Mount(Type="volume", Target=target, ReadOnly=is_read_only, VolumeOptions=volume)
+    # Never ReadOnly: the Engine refuses it for a volume without a name. The driver mounts read-only itself, by the option.
+    return Mount(Type="volume", Target=target, VolumeOptions=volume)
+
+
+def _is_theirs(source: BindSource, is_read_only: bool) -> bool:
+    """Whether the caller's account could use the source that way itself, so that every start may ask for it again.
+
+    Where it could not, only an exception of policy has let the call come this far, and the driver must not take it back.
+    """
+    return source.can_read and (source.can_write or (is_read_only and not source.is_socket))
 
 
 def from_driver(entry: Mapping[str, Any], plugin: str) -> AskedBind | None:
