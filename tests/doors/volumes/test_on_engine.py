@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from dockwarden.doors.volumes.canary import prove_mounts
+from dockwarden.doors.volumes.seal import Sealer
+from dockwarden.upstream.engine import EngineLink
+from dockwarden.words.errors import Unavailable
 from fixtures.plugin_engine import ALICE, BOB, Plugins
+from fixtures.volume_process import KEY
 
 
 def run(plugins: Plugins, mount: str, *command: str, fails: bool = False) -> str:
@@ -277,12 +282,12 @@ def test_a_container_that_ended_while_we_were_gone_is_mended(plugins: Plugins) -
     plugins.start()
     assert 1 == len(plugins.mounted())
 
-    assert [[], [name], []] == plugins.mend()
+    assert [[], [name], [], []] == plugins.mend()
     assert [] == plugins.mounted()
 
     docker("rm", "mend")
     os.utime(plugins.records / f"{name}.json", (old, old))
-    assert [[], [], [name]] == plugins.mend()
+    assert [[], [], [name], []] == plugins.mend()
     assert not (plugins.records / f"{name}.json").exists()
     assert "no such volume" in docker("volume", "inspect", name, fails=True).lower()
 
@@ -294,7 +299,7 @@ def test_a_mount_of_a_running_container_is_not_mended_away(plugins: Plugins) -> 
     os.utime(plugins.places / name, (1, 1))
     os.utime(plugins.records / f"{name}.json", (1, 1))
 
-    assert [[], [], []] == plugins.mend()
+    assert [[], [], [], []] == plugins.mend()
     assert 1 == len(plugins.mounted())
     docker("rm", "-fv", "stay")
 
@@ -306,7 +311,7 @@ def test_a_lost_record_is_restored_from_the_container_itself(plugins: Plugins) -
     (plugins.records / f"{name}.json").unlink()
     assert "no such volume" in docker("start", "-a", "lost", fails=True)
 
-    assert [[name], [], []] == plugins.mend()
+    assert [[name], [], [], []] == plugins.mend()
 
     assert "hello from lost" in docker("start", "-a", "lost")
     docker("rm", "-fv", "lost")
@@ -326,3 +331,46 @@ def test_the_engine_killed_and_started_again_mounts_what_restarts(plugins: Plugi
     assert "hello from engine" == docker("exec", "engine", "/bin/cat", "/mnt/f")
     docker("rm", "-fv", "engine")
     assert [] == plugins.mounted()
+
+
+async def test_the_canary_proves_that_mounts_arrive_and_leaves_nothing(plugins: Plugins) -> None:
+    link = EngineLink(plugins.engine.address)
+
+    await prove_mounts(link.call, plugins.plugin, Sealer(KEY).seal, ("test", "canary"))
+
+    link.close()
+    assert "" == plugins.engine.say("ps", "-aq", "--filter", "label=test=canary")
+    assert "" == plugins.engine.say("images", "-q", "--filter", "dangling=true")
+    assert [] == plugins.mounted()
+    assert [] == list((plugins.run / plugins.plugin / "canary").iterdir())
+
+
+async def test_the_canary_says_when_our_seal_is_not_believed(plugins: Plugins) -> None:
+    link = EngineLink(plugins.engine.address)
+
+    with pytest.raises(Unavailable, match="not made by dockwarden"):
+        await prove_mounts(link.call, plugins.plugin, Sealer(b"o" * 32).seal, ("test", "canary"))
+    link.close()
+    assert "" == plugins.engine.say("images", "-q", "--filter", "dangling=true")
+
+
+@pytest.mark.timeout(300)
+def test_what_the_engine_gave_up_on_while_we_were_away_is_started(plugins: Plugins) -> None:
+    """An Engine that starts without us leaves what should restart exited, for good."""
+    plugins.folder("away")
+    say = plugins.engine.say
+    mount = plugins.mount(plugins.options("away"))
+    for name, policy in (("away", "always"), ("stays", "no")):
+        say("run", "-d", "--restart", policy, "--name", name, "--network", "none", "--mount", mount, "busybox", "/bin/sleep", "600")
+    plugins.stop()
+    plugins.engine.stop()
+    plugins.engine.start()
+    assert f'plugin "{plugins.plugin}" not found' in plugins.engine.state("away")["Error"]
+
+    plugins.start()
+    mended = plugins.mend()
+
+    assert [say("ps", "-q", "--no-trunc")] == mended[3]
+    assert "hello from away" == say("exec", "away", "/bin/cat", "/mnt/f")
+    assert [] == plugins.mend()[3]
+    say("rm", "-fv", "away", "stays")

@@ -101,7 +101,7 @@ async def _make_image(ask: Asked) -> str:
 
 async def _make_container(ask: Asked, image: str, plugin: str, options: Options, label: tuple[str, str]) -> str:
     volume = {"NoCopy": True, "DriverConfig": {"Name": plugin, "Options": options}}
-    mount = {"Type": "volume", "Target": TARGET, "ReadOnly": True, "VolumeOptions": volume}
+    mount = {"Type": "volume", "Target": TARGET, "VolumeOptions": volume}
     body = {
         "Image": image, "Entrypoint": ["/-"], "Cmd": [], "User": "65534:65534", "NetworkDisabled": True, "Labels": dict([label]),
         "HostConfig": {"NetworkMode": "none", "LogConfig": {"Type": "none"}, "Mounts": [mount]},

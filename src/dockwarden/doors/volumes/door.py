@@ -12,7 +12,7 @@ from dockwarden.doors.volumes.binds import Binds
 from dockwarden.doors.volumes.canary import CANARY, Asked, Canary
 from dockwarden.doors.volumes.driver import Tell, VolumeDriver, tell_nobody
 from dockwarden.doors.volumes.kinds import BIND, VolumeKind
-from dockwarden.doors.volumes.mend import Mended, mend
+from dockwarden.doors.volumes.mend import Mended, Mender
 from dockwarden.doors.volumes.places import Places
 from dockwarden.doors.volumes.protocol import IMPLEMENTS, VolumeProtocol
 from dockwarden.doors.volumes.records import Records
@@ -36,10 +36,10 @@ class VolumeDoor:
     def __init__(self, settings: VolumeSettings, sealer: Sealer, tell: Tell = tell_nobody) -> None:
         """`tell` is called from worker threads."""
         run = settings.run / settings.plugin
-        self._plugin = settings.plugin
         self._places = Places(run)
         kinds: dict[str, VolumeKind] = {BIND: Binds(settings.roots), CANARY: Canary(run / "canary")}
         self.driver = VolumeDriver(Records(settings.state / "volumes"), self._places, sealer, kinds, tell)
+        self._mender = Mender(self.driver, settings.plugin)
         self._protocol = VolumeProtocol(self.driver)
         self._socket = PluginSocket(settings.plugin_dir, settings.plugin, IMPLEMENTS, self._protocol.answers())
 
@@ -53,8 +53,8 @@ class VolumeDoor:
         await self._socket.open()
 
     async def mend(self, ask: Asked) -> Mended:
-        """As `mend.mend`: once the Engine answers, and from time to time."""
-        return await mend(self.driver, ask, self._plugin)
+        """As `Mender.mend`: once the Engine answers, and from time to time."""
+        return await self._mender.mend(ask)
 
     async def close(self) -> None:
         """Accept no more calls. What is mounted stays, since containers go on."""

@@ -7,6 +7,8 @@ Each step can be repeated and cut off anywhere:
 2. Mounts of volumes whose containers do not run are taken down: a killed Engine never said `Unmount`.
 3. Volumes whose containers are gone are removed through the Engine: `docker rm` without `-v` keeps them, and since our driver
    lists nothing, `docker volume prune` would never find them.
+4. Containers that the Engine wanted to restart while we were away are started: it gives up on them for good, whatever their restart
+   policy says. Nothing new is decided; it is the start that their owner asked for when the container was made.
 """
 
 from __future__ import annotations
@@ -23,36 +25,60 @@ from dockwarden.doors.volumes.driver import VolumeDriver
 from dockwarden.engine.call import Request
 from dockwarden.words.errors import Refused, Unavailable
 
+RESTARTING = frozenset({"always", "unless-stopped"})
 LIVE = frozenset({"running", "paused", "restarting", "removing"})
 
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What was done, by volume names."""
+    """What was done: volumes by name, and containers by id."""
 
-    restored: tuple[str, ...]
-    taken_down: tuple[str, ...]
-    removed: tuple[str, ...]
+    restored: tuple[str, ...] = ()
+    taken_down: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
 
 
-async def mend(driver: VolumeDriver, ask: Asked, plugin: str) -> Mended:
-    """Do the three steps once.
+class Mender:
+    """Mends one Engine. Remembers which ended containers it looked into, so that each is inspected once."""
 
-    Raises:
-        Unavailable: the Engine cannot be asked, or does not answer as it should; nothing was taken down then.
-    """
-    containers = await _get(ask, "/containers/json?all=1")
-    wanted: dict[str, str] = {}
-    live: set[str] = set()
-    for container in containers:
-        names = [point["Name"] for point in container.get("Mounts") or () if point.get("Driver") == plugin]
-        wanted |= dict.fromkeys(names, container["Id"])
-        if container.get("State") in LIVE:
-            live.update(names)
-    restored = [name for name, container in wanted.items() if await _restore(driver, ask, plugin, name, container)]
-    swept = await asyncio.to_thread(driver.sweep, live)
-    removed = [name for name in await asyncio.to_thread(driver.strays, wanted.keys()) if await _remove(driver, ask, name)]
-    return Mended(tuple(restored), tuple(swept), tuple(removed))
+    def __init__(self, driver: VolumeDriver, plugin: str) -> None:
+        self._driver, self._plugin = driver, plugin
+        self._looked: set[str] = set()
+
+    async def mend(self, ask: Asked) -> Mended:
+        """Do the four steps once.
+
+        Raises:
+            Unavailable: the Engine cannot be asked, or does not answer as it should; nothing was taken down then.
+        """
+        driver, wanted, live, ended = self._driver, dict[str, str](), set[str](), list[str]()
+        for container in await _get(ask, "/containers/json?all=1"):
+            names = [point["Name"] for point in container.get("Mounts") or () if point.get("Driver") == self._plugin]
+            wanted |= dict.fromkeys(names, container["Id"])
+            if container.get("State") in LIVE:
+                live.update(names)
+            elif names:
+                ended.append(container["Id"])
+        restored = [name for name, container in wanted.items() if await _restore(driver, ask, self._plugin, name, container)]
+        swept = await asyncio.to_thread(driver.sweep, live)
+        removed = [name for name in await asyncio.to_thread(driver.strays, wanted.keys()) if await _remove(driver, ask, name)]
+        started = [container for container in ended if container not in self._looked and await _start(ask, self._plugin, container)]
+        self._looked = set(ended)
+        return Mended(tuple(restored), tuple(swept), tuple(removed), tuple(started))
+
+
+async def _start(ask: Asked, plugin: str, container: str) -> bool:
+    """Start the container if the Engine would have, had we been there."""
+    try:
+        inspected = await _get(ask, f"/containers/{container}/json")
+    except Unavailable:
+        return False  # it went away meanwhile
+    policy = ((inspected.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
+    error = str((inspected.get("State") or {}).get("Error") or "")
+    if policy not in RESTARTING or not (f'plugin "{plugin}" not found' in error or f"/{plugin}.sock" in error):
+        return False
+    return (await ask(Request("POST", f"/containers/{container}/start", (), b""))).status == 204
 
 
 async def _restore(driver: VolumeDriver, ask: Asked, plugin: str, name: str, container: str) -> bool:
