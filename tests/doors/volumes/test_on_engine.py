@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -352,6 +353,24 @@ async def test_the_canary_says_when_our_seal_is_not_believed(plugins: Plugins) -
         await prove_mounts(link.call, plugins.plugin, Sealer(b"o" * 32).seal, ("test", "canary"))
     link.close()
     assert "" == plugins.engine.say("images", "-q", "--filter", "dangling=true")
+
+
+@pytest.mark.parametrize("wait_ms", [0, 20, 40, 60, 80, 100, 140, 180])
+def test_killed_at_any_moment_the_container_gets_its_folder_or_does_not_start(plugins: Plugins, wait_ms: int) -> None:
+    plugins.folder(f"any{wait_ms}")
+    words = ["run", "--rm", "--network", "none", "--mount", plugins.mount(plugins.options(f"any{wait_ms}")), "busybox", "cat", "/mnt/f"]
+    with subprocess.Popen(["docker", "-H", plugins.engine.address, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
+        time.sleep(wait_ms / 1000)
+        plugins.stop(signal.SIGKILL)
+        plugins.start()
+        said, error = client.communicate(timeout=60)
+
+    assert (0, f"hello from any{wait_ms}\n") == (client.returncode, said) or (client.returncode > 0 and "No such file" not in error), error
+    for name in plugins.places.iterdir():
+        os.utime(name, (1, 1))
+    plugins.mend()
+    assert [] == plugins.mounted()
+    assert [] == list((plugins.run / plugins.plugin / "staging").iterdir())
 
 
 @pytest.mark.timeout(300)
