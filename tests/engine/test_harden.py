@@ -156,6 +156,8 @@ def test_a_caller_without_an_account_cannot_be_run_as() -> None:
         ("cpus=2", {"NanoCpus": 10**9}, {"NanoCpus": 10**9}),
         ("cpus=8", {}, {"NanoCpus": 4 * 10**9}),
         ("cpus=2", {"CpuQuota": 50_000}, {"CpuQuota": 50_000}),
+        ("cpus=2", {"CpuPeriod": -1}, {"CpuPeriod": -1, "CpuQuota": 200_000}),
+        ("cpus=2", {"CpuPeriod": 1, "CpuQuota": -1}, {"CpuPeriod": 1, "CpuQuota": 2}),
         ("cpus=2", {"CpuPeriod": 50_000, "CpuQuota": -1}, {"CpuPeriod": 50_000, "CpuQuota": 100_000}),
         ("cpus=1", {"CpuPeriod": 100_000, "CpuQuota": 400_000}, {"CpuPeriod": 100_000, "CpuQuota": 100_000}),
         ("read-only-root", {}, {"ReadonlyRootfs": True}),

@@ -205,9 +205,13 @@ def _memory(host: object, memory: int) -> Changes:
 def _cpu(host: object, nano: int) -> Changes:
     """CPU time in the words the caller chose, since the Engine takes only one of them."""
     if is_quota(host):
-        period = read(host, "CpuPeriod", 0) or DEFAULT_PERIOD_US
-        return {"CpuQuota": _capped(read(host, "CpuQuota", None), nano * period // BILLION)}
+        return {"CpuQuota": _capped(read(host, "CpuQuota", None), _quota_limit(read(host, "CpuPeriod", 0), nano))}
     return {"NanoCpus": _capped(read(host, "NanoCpus", None), nano)}
+
+
+def _quota_limit(period: int, nano: int) -> int:
+    """The limit `nano` as a quota of `period`, both in microseconds; never 0, which would mean no limit, nor less, whatever the period."""
+    return max(1, nano * (period if period > 0 else DEFAULT_PERIOD_US) // BILLION)
 
 
 def is_quota(host: object) -> bool:
@@ -293,7 +297,7 @@ def _build(call: EngineCall, obligations: Obligations) -> dict[str, tuple[str, .
             changes["memswap"] = (str(max(memory, min(swap, 2 * memory)) if swap > 0 else 2 * memory),)
     if obligations.nano_cpus:
         period = _number(call, "cpuperiod") or DEFAULT_PERIOD_US
-        quota = _capped(_number(call, "cpuquota"), obligations.nano_cpus * period // BILLION)
+        quota = _capped(_number(call, "cpuquota"), _quota_limit(period, obligations.nano_cpus))
         changes |= {"cpuperiod": (str(period),), "cpuquota": (str(quota),)}
     return changes
 
