@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -12,8 +14,9 @@ from msgspec import UnsetType
 
 from dockwarden.engine.bodies.body import Body
 from dockwarden.engine.call import Route, Takes
-from dockwarden.engine.gojson import marks_of
+from dockwarden.engine.gojson import fold, marks_of
 from dockwarden.engine.routes.table import ROUTES, find
+from dockwarden.words.errors import Refused
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "engine-api"
 FILES = sorted(FOLDER.glob("*.yaml")) if FOLDER.is_dir() else []
@@ -63,9 +66,11 @@ def check_body(said: Mapping[str, Any], schema: Mapping[str, Any], body: type[Bo
     from typing import get_type_hints
 
     hints, marks = get_type_hints(body), marks_of(body)
-    for name, part in fields(said, schema).items():
-        if name not in hints:
-            yield f"{place}.{name} is not in {body.__name__}"
+    named = {fold(name): name for name in hints}
+    for described_name, part in fields(said, schema).items():
+        name = named.get(fold(described_name), "")  # a description may spell a field otherwise than the Engine's own types do
+        if not name:
+            yield f"{place}.{described_name} is not in {body.__name__}"
             continue
         if name not in marks or not marks[name].why:
             yield f"{place}.{name} has no mark"
@@ -73,9 +78,40 @@ def check_body(said: Mapping[str, Any], schema: Mapping[str, Any], body: type[Bo
         while item.get("type") == "array" or (item.get("type") == "object" and isinstance(item.get("additionalProperties"), dict) and not item.get("properties")):
             item = resolved(said, item["items"] if item.get("type") == "array" else item["additionalProperties"])
         inner = inner_body(hints[name])
+        if inner is None and fields(said, item).keys() - {"additionalProperties"}:
+            yield f"{place}.{name} has fields in the description and none here"
         if fields(said, item) and inner is not None and (body, name) not in seen:
             seen.add((body, name))
             yield from check_body(said, item, inner, f"{place}.{name}", seen)
+
+
+def without_a_body(said: Mapping[str, Any], route: Route, parameter: Mapping[str, Any]) -> bool:
+    """Whether a described body is one that the table has no closed type for, and needs one."""
+    schema = resolved(said, parameter["schema"])
+    items = resolved(said, schema["items"]) if schema.get("type") == "array" else schema
+    is_text = items.get("type") == "string"  # a stream, or a list of words
+    return route.body is None and not (is_text and (route.takes is not Takes.JSON or route.is_body_list))
+
+
+def described_filters(operation: Mapping[str, Any]) -> set[str]:
+    """The filters that a description lists, one a line: "- `label=<key>`"."""
+    text = next((str(parameter.get("description")) for parameter in operation.get("parameters", ()) if parameter["name"] == "filters"), "")
+    return set(re.findall(r"^\s*-?\s*`([a-z][a-z._-]*!?)(?:=|`=?<|`)", text.partition("vailable filters")[2], re.MULTILINE))
+
+
+@described
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_described_filter_is_taken(file: Path) -> None:
+    said, missing, count = load(file), [], 0
+    for method, path, operation in operations(said):
+        for name in described_filters(operation):
+            count += 1
+            try:
+                route_of(method, path).query["filters"].read(json.dumps({name: ["x"]}))
+            except Refused:
+                missing.append(f"{method} {path}: {name}")
+
+    assert ([], True) == (missing, count > 40)
 
 
 @described
@@ -93,7 +129,9 @@ def test_every_described_route_parameter_header_and_field_is_in_the_tables(file:
                     missing.append(f"{method} {path}: query {name}")
             elif place == "header" and name.lower() not in route.headers | IGNORED_HEADERS:
                 missing.append(f"{method} {path}: header {name}")
-            elif place == "body" and route.takes is Takes.NOTHING and route.action != "image.pull":
+            elif place not in {"path", "body", "header"}:
+                missing.append(f"{method} {path}: {place} {name}")
+            elif place == "body" and route.action != "image.pull" and without_a_body(said, route, parameter):
                 missing.append(f"{method} {path}: takes a body")
             elif place == "body" and route.body is not None:
                 schema = resolved(said, parameter["schema"])

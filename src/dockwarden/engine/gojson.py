@@ -8,10 +8,11 @@ for what is no character (J11). Here one odd spelling of a known key becomes the
 from __future__ import annotations
 
 import json
+import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Union, get_args, get_origin
 
@@ -23,6 +24,10 @@ from dockwarden.engine.marks import Mark, Stance
 from dockwarden.words.errors import Forbidden, Malformed, Refused
 
 INT64 = range(-(1 << 63), 1 << 63)
+DEEPEST = 64
+"""Levels of nesting; the deepest described body has eight."""
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+BRACKET = re.compile(r"[\[\]{}]")
 NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 LONGEST_SHOWN = 60
@@ -50,32 +55,79 @@ def parse(data: bytes, root: str) -> Any:
     """Return the one JSON value of `data`, objects as dicts.
 
     Raises:
-        Malformed: not UTF-8, a byte order mark, trailing bytes, a key given twice, NaN, NUL, lone surrogates, nesting without end.
+        Malformed: `json.not_utf8`; `json.too_deep`; `json.duplicate_key` and `json.bad_text` (NUL, half a character), by place;
+            `json.unreadable` (byte order mark, trailing bytes, NaN, and whatever else is not one JSON document).
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed("json.not_utf8", f"{root} is not UTF-8; send it as UTF-8") from None
+    if _is_too_deep(text):
+        raise Malformed("json.too_deep", f"{root} is nested deeper than {DEEPEST} levels; send it flatter")
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         if "\\u" in text or REPLACEMENT in text:
             _check_text(value)
+    except _Twice:
+        raise _first_twice(text).told(root) from None
     except _Bad as bad:
         raise bad.told(root) from None
-    except RecursionError:
-        raise Malformed("json.too_deep", f"{root} is nested too deeply") from None
     except ValueError as error:
         raise Malformed("json.unreadable", f"{root} is not one JSON document ({_short(str(error))}); send exactly one") from None
     return value
 
 
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets outside strings nest deeper than any body does; the count is the same whoever calls, and costs nothing for short ones."""
+    if text.count("{") + text.count("[") <= DEEPEST:
+        return False
+    depth = 0
+    for bracket in BRACKET.findall(STRING.sub("", text)):
+        depth += 1 if bracket in "{[" else -1
+        if depth > DEEPEST:
+            return True
+    return False
+
+
+class _Twice(Exception):
+    """Some object has a key twice; which one is looked for only then."""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it was written."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _Bad(Malformed, "json.duplicate_key", "given twice; give it once", _short(twice))
+        raise _Twice
     return made
+
+
+def _first_twice(text: str) -> _Bad:
+    """Where a key is given twice: the first such place, found by reading the document again, if the rest of it can be read at all."""
+    try:
+        found = _find_twice(json.loads(text, object_pairs_hook=_Pairs))
+    except ValueError:
+        found = None
+    return found or _twice("")
+
+
+def _find_twice(value: Any) -> _Bad | None:
+    if isinstance(value, _Pairs):
+        seen = set()
+        for name, _ in value:
+            if name in seen:
+                return _twice(_short(name))
+            seen.add(name)
+        inside = ((_short(name), item) for name, item in value)
+    else:
+        inside = ((f"[{index}]", item) for index, item in enumerate(value if isinstance(value, list) else ()))
+    return next((bad.under(name) for name, item in inside if (bad := _find_twice(item)) is not None), None)
+
+
+def _twice(place: str) -> _Bad:
+    return _Bad(Malformed, "json.duplicate_key", "given twice; give it once", place)
 
 
 def _constant(name: str) -> Any:
@@ -86,16 +138,26 @@ def _check_text(value: Any) -> None:
     """Refuse strings that Go would change or that end early for the kernel."""
     if isinstance(value, str):
         if NO_TEXT.search(value):
-            raise _Bad(Malformed, "json.bad_text", "a string has a NUL or half a character; remove it")
-    elif isinstance(value, list):
-        for item in value:
-            _check_text(item)
+            raise _Bad(Malformed, "json.bad_text", "has a NUL or half a character; remove it")
+        return
+    inside: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, list):
+        inside = ((f"[{index}]", item) for index, item in enumerate(value))
     elif isinstance(value, dict):
-        for name, item in value.items():
-            if REPLACEMENT in name:
-                raise _Bad(Malformed, "json.bad_text", "a key has a replacement character; write the key as it is")
-            _check_text(name)
+        _check_keys(value)
+        inside = ((_short(name), item) for name, item in value.items())
+    for name, item in inside:
+        try:
             _check_text(item)
+        except _Bad as bad:
+            raise bad.under(name) from None
+
+
+def _check_keys(value: dict[str, Any]) -> None:
+    for name in value:
+        if REPLACEMENT in name or NO_TEXT.search(name):
+            what = "is a key with a NUL, half a character or a replacement character; write it as it is"
+            raise _Bad(Malformed, "json.bad_text", what, _short(name))
 
 
 def _short(text: str) -> str:
@@ -179,24 +241,37 @@ def _map(inner: Reader) -> Reader:
     return read_map
 
 
+def fold(name: str) -> str:
+    """A key as Go compares it with a field: ASCII without case, and the two other characters that fold to ASCII letters (J2)."""
+    return name.lower() if name.isascii() else name.replace("\u017f", "s").replace("\u212a", "k").lower()
+
+
 def _struct(kind: type[Body], drop_unknown: bool) -> Reader:
     hints = typing.get_type_hints(kind, include_extras=True)
     exact = {name: reader(hint, drop_unknown) for name, hint in hints.items()}
-    folded = {name.casefold(): name for name in hints}
+    folded = {fold(name): name for name in hints}
+    if len(folded) != len(hints):
+        raise TypeError(f"{kind.__name__} has two fields that Go could not tell apart")
     refusals = {name: mark.why for name, mark in marks_of(kind).items() if mark.stance is Stance.REFUSED}
+    elsewhere = _names_below(hints)
 
-    def known(key: str) -> str:
-        name = key if key in exact else folded.get(key.casefold(), "")
-        if not name and not drop_unknown:
-            raise _Bad(Forbidden, "engine.unknown_field", "no Engine field of this name is known here; remove it, or check its spelling", _short(key))
-        return name
+    def known(key: str, item: Any) -> str:
+        """The field's own name; "" for what is dropped: a stranger that says null says nothing to any Engine, so it is absent."""
+        name = key if key in exact else folded.get(fold(key), "")
+        if name or item is None or drop_unknown:
+            return name
+        below = elsewhere.get(fold(key))
+        what = "no Engine field of this name is known here; remove it, or check its spelling"
+        if below:
+            what = f"no Engine field of this name is known here; it belongs below {below}, move it there"
+        raise _Bad(Forbidden, "engine.unknown_field", what, _short(key))
 
     def read_struct(value: Any) -> Any:
         if type(value) is not dict:
             raise _wrong(value, "an object")
         seen: dict[str, Any] = {}
         for key, item in value.items():
-            name = known(key)
+            name = known(key, item)
             if not name:
                 continue
             if name in seen:
@@ -213,6 +288,16 @@ def _struct(kind: type[Body], drop_unknown: bool) -> Reader:
         return kind(**seen)
 
     return read_struct
+
+
+def _names_below(hints: Mapping[str, Any]) -> Mapping[str, str]:
+    """The fields of the bodies right below, folded, with the name of what they are below: for advice alone (J10)."""
+    found: dict[str, str] = {}
+    for name, hint in hints.items():
+        for member in get_args(get_args(hint)[0] if get_origin(hint) is typing.Annotated else hint):
+            if isinstance(member, type) and issubclass(member, Body):
+                found |= {fold(inner): name for inner in typing.get_type_hints(member) if fold(inner) not in found}
+    return found
 
 
 @cache
@@ -239,6 +324,8 @@ def _int(value: Any) -> Any:
 def _float(value: Any) -> Any:
     if type(value) not in {int, float}:
         raise _wrong(value, "a number")
+    if not math.isfinite(value):
+        raise _Bad(Malformed, "json.wrong_type", "is too large for a number; send a smaller one")
     return value
 
 

@@ -7,7 +7,7 @@ here each of those is malformed or unknown, by name. Parameters that hold JSON a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -68,15 +68,50 @@ def document(kind: Any) -> Callable[[str], str]:
     return read
 
 
-def filters(text: str) -> str:
-    """Both forms of a filter, each kept as it is: a map to lists of strings, or a map to maps to true."""
-    if not text:
-        return ""
-    value = gojson.parse(text.encode("utf-8", "surrogatepass"), "filters")
-    if value is None:
-        return ""
-    return written({name: gojson.read(dict[str, bool] if isinstance(wanted, dict) else list[str] | str, wanted, f"filters.{name[:40]}")
-                    for name, wanted in gojson.read(dict[str, Any], value, "filters").items()})
+def filters(known: frozenset[str]) -> Callable[[str], str]:
+    """A reader of filters by the names in `known`.
+
+    Clients write a map to maps to true, or to lists as before API 1.22; the Engine looks at the keys alone, `false` included (J18).
+    What is written is the first form, which every Engine since then reads, each value true.
+    """
+
+    def read(text: str) -> str:
+        if not text:
+            return ""
+        value = gojson.parse(text.encode("utf-8", "surrogatepass"), "filters")
+        if value is None:
+            return ""
+        found = gojson.read(dict[str, Any], value, "filters")
+        for name in found.keys() - known:
+            raise Forbidden("engine.unknown_filter", f"there is no filter {name[:60]!r} here; use one of {', '.join(sorted(known))}")
+        return written({name: dict.fromkeys(_wanted(name, values), True) for name, values in found.items()})
+
+    return read
+
+
+def _wanted(name: str, values: Any) -> Iterable[str]:
+    place = f"filters.{name}"
+    if isinstance(values, dict):
+        read: dict[str, bool] = gojson.read(dict[str, bool], values, place)
+        return read
+    listed: list[str] = gojson.read(list[str], values, place)
+    return listed
+
+
+PLATFORM_FIELDS = ("architecture", "os", "os.version", "os.features", "variant")
+PLATFORM = re.compile(r"(?:[A-Za-z0-9._()-]+(?:/[A-Za-z0-9._-]+){0,3})?")
+
+
+def platform(text: str) -> str:
+    """`os/arch/variant`, or the OCI description that newer Engines take, in one spelling."""
+    if not text.startswith("{"):
+        if not PLATFORM.fullmatch(text):
+            raise Malformed("query.not_platform", f"{text[:40]!r} is no platform; write it as linux/amd64")
+        return text
+    value = gojson.parse(text.encode("utf-8", "surrogatepass"), "its value")
+    for name in value.keys() - set(PLATFORM_FIELDS):
+        raise Forbidden("engine.unknown_field", f"a platform has no field {name[:60]!r}; use {', '.join(PLATFORM_FIELDS)}")
+    return written({name: gojson.read(list[str] if name == "os.features" else str, item, name) for name, item in value.items() if item is not None})
 
 
 def written(value: Any) -> str:
@@ -168,4 +203,11 @@ def json_of(kind: Any, mark: Mark) -> Param:
     return Param(document(kind), mark)
 
 
-FILTERS = Param(filters, judged("narrowed to the caller's own where that is exact; every row is judged"))
+def filtered(*known: str) -> Param:
+    """Filters by these names."""
+    return Param(filters(frozenset(known)), judged("narrowed to the caller's own where that is exact; every row is judged"))
+
+
+def variant(*, is_many: bool = False) -> Param:
+    """Which of a name's variants: a platform, or many."""
+    return Param(platform, harmless("which of a name's variants"), is_many)

@@ -223,6 +223,11 @@ ROWS: list[tuple[str, Asked, Asked]] = [
     ("checkpoint", ("POST /containers/web/start?checkpoint=c", None), ("POST /containers/web/start", None)),
     (
         "checkpoint-dir",
+        ("POST /containers/web/checkpoints", {"CheckpointID": "c", "checkpointdir": "/etc"}),
+        ("POST /containers/web/checkpoints", {"CheckpointID": "c", "CheckpointDir": "", "Exit": True}),
+    ),
+    (
+        "checkpoint-dir",
         ("POST /containers/web/start?checkpoint=c&checkpoint-dir=/etc", None),
         ("POST /containers/web/start?checkpoint-dir=", None),
     ),

@@ -112,7 +112,6 @@ class ContainerSpec(Body):
     Mounts: Annotated[list[Mount] | UnsetType, MOUNT] = UNSET
     StopSignal: Annotated[Str, INSIDE] = UNSET
     StopGracePeriod: Annotated[Int, INSIDE] = UNSET
-    HealthCheck: Annotated[HealthConfig | UnsetType, INSIDE] = UNSET
     Healthcheck: Annotated[HealthConfig | UnsetType, INSIDE] = UNSET
     Hosts: Annotated[Strs, INSIDE] = UNSET
     DNSConfig: Annotated[DNSConfig | UnsetType, INSIDE] = UNSET

@@ -1,13 +1,13 @@
-"""The bodies of plugin and login calls.
+"""The bodies of plugin, login and build calls.
 
-Source: `/auth`, `/plugins/…` of API 1.24 to 1.55; THREATS 2.8.
+Source: `/auth`, `/plugins/…`, `outputs` of `/build` of API 1.24 to 1.55; THREATS 2.8.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from dockwarden.engine.bodies.body import UNSET, Body, Str, Strs
+from dockwarden.engine.bodies.body import UNSET, Body, Str, Strs, Texts
 from dockwarden.engine.marks import harmless, judged
 
 LOGIN = judged("registry.login: the Engine connects to serveraddress")
@@ -35,3 +35,10 @@ class PluginPrivilege(Body):
     Name: Annotated[Str, judged("plugins are root on the host: the action is what policy decides on")] = UNSET
     Description: Annotated[Str, harmless("text for people")] = UNSET
     Value: Annotated[Strs, judged("belongs to its name")] = UNSET
+
+
+class BuildOutput(Body):
+    """Where BuildKit puts what it built."""
+
+    Type: Annotated[Str, judged("the fact buildkit")] = UNSET
+    Attrs: Annotated[Texts, judged("the fact buildkit")] = UNSET

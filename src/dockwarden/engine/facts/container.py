@@ -115,7 +115,7 @@ def start_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  every
     escape = set()
     if call.first("checkpoint"):
         escape.add("checkpoint")
-    if call.first("checkpoint-dir") or call.first("dir"):
+    if call.first("checkpoint-dir") or call.first("dir") or read(call.body, "CheckpointDir", ""):
         escape.add("checkpoint-dir")
     return Facts(escape=frozenset(escape))
 

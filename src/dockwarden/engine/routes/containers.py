@@ -6,7 +6,7 @@ from dockwarden.engine.bodies.container import CheckpointCreate, ContainerCreate
 from dockwarden.engine.bodies.exec import ExecCreate, ExecStart
 from dockwarden.engine.call import Answer, Class, Route, Takes
 from dockwarden.engine.marks import harmless, judged
-from dockwarden.engine.query import FILTERS, count, flag, text
+from dockwarden.engine.query import count, filtered, flag, text, variant
 from dockwarden.words.ask import Kind
 
 C, E = Kind.CONTAINER, Kind.EXEC
@@ -17,6 +17,9 @@ LOGS = {"follow": flag(), "stdout": flag(), "stderr": flag(), "since": text(), "
 SIZE = {"h": count(), "w": count()}
 NAME = judged("a name that looks like an id is refused")
 PATH = {"path": text(judged("the way into the container; a bind on it is a fact"))}
+LISTED = filtered("ancestor", "before", "expose", "exited", "health", "id", "is-task", "isolation", "label", "name", "network",
+                  "publish", "since", "status", "volume")
+PRUNED = filtered("label", "label!", "until")
 UPGRADE = frozenset({"upgrade", "connection"})
 
 
@@ -26,10 +29,11 @@ def _verb(verb: str, **query: object) -> Route:
 
 CONTAINERS = (
     Route("GET", "/containers/json", "container.list", Class.READ, kind=C,
-          query={"all": flag(), "limit": count(), "size": flag(), "filters": FILTERS, "since": text(), "before": text()}),
+          query={"all": flag(), "limit": count(), "size": flag(), "filters": LISTED, "since": text(), "before": text(),
+                 "trunc_cmd": flag(harmless("a client's own; the Engine ignores it"))}),
     Route("POST", "/containers/create", "container.create", Class.CHANGE, takes=Takes.JSON, body=ContainerCreate, kind=C,
-          query={"name": text(NAME), "platform": text()}),
-    Route("POST", "/containers/prune", "container.prune", Class.CHANGE, kind=C, query={"filters": FILTERS}),
+          query={"name": text(NAME), "platform": variant()}),
+    Route("POST", "/containers/prune", "container.prune", Class.CHANGE, kind=C, query={"filters": PRUNED}),
     Route("GET", "/containers/{name}/json", "container.inspect", Class.READ, kind=C, ref="name", query={"size": flag()}),
     Route("GET", "/containers/{name}/top", "container.top", Class.READ, kind=C, ref="name",
           query={"ps_args": text(judged("the fact ps-args: words that the host's ps would read"))}),

@@ -16,6 +16,9 @@ ROUTES: tuple[Route, ...] = (*SYSTEM, *CONTAINERS, *IMAGES, *SWARM)
 NEWEST = (1, 55)
 OLDEST = (1, 24)
 
+ANYTHING = "{path*}"
+"""OPTIONS alone takes any path."""
+
 _PARAMETER = re.compile(r"\{(\w+)(\*?)\}")
 
 
@@ -54,7 +57,8 @@ def find(method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
     fixed = _FIXED.get((method, path))
     if fixed is not None:
         return fixed, {}
-    for pattern, route in _NAMED.get((method, path.split("/", 2)[1]), ()):
+    first = path.split("/", 2)[1] if method != "OPTIONS" else ANYTHING
+    for pattern, route in _NAMED.get((method, first), ()):
         match = pattern.fullmatch(path)
         if match:
             return route, match.groupdict()
