@@ -21,16 +21,16 @@ bench: venv         ## against going direct and against a plain proxy, in one ru
 	$(PYTHON) -m bench.door
 
 fuzz: venv          ## the parsers' properties, for long
-	DOCKWARDEN_EXAMPLES=20000 $(PYTHON) -m pytest -q tests/engine/test_reading.py --timeout 3600
+	DOCKWARDEN_EXAMPLES=20000 $(PYTHON) -m pytest -q -m fuzz --timeout 3600
 
 soak: venv          ## an hour of mixed work on one door
 	@scripts/packages docker.io busybox-static iproute2
 	$(PYTHON) -m bench.soak
 
 test-engines: venv  ## the tests that talk to an Engine, against 28.x too
-	@scripts/packages docker.io busybox-static iproute2 curl debootstrap
-	$(PYTHON) -m pytest -q tests/days
-	DOCKWARDEN_ENGINE=28 $(PYTHON) -m pytest -q tests/days
+	@scripts/packages docker.io busybox-static iproute2 curl
+	@scripts/engine28-root
+	DOCKWARDEN_ENGINES=20.10,28 $(PYTHON) -m pytest -q tests/test_ground.py tests/days tests/doors/docker/test_real_engine.py
 
 docs: venv          ## make the reference pages from the tables
 	$(PYTHON) scripts/make_docs.py

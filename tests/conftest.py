@@ -1,4 +1,4 @@
-"""What every test can have: one private Engine a run, and a dockwarden in front of it."""
+"""What every test can have: one private Engine a run, a dockwarden in front of it, real clients, accounts of the host."""
 
 from __future__ import annotations
 
@@ -8,22 +8,63 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
-from fixtures.engine import PrivateEngine, make_engine
+from fixtures.accounts import Account, made_accounts
+from fixtures.clients import RELEASES, client
+from fixtures.engine import ENGINES, PrivateEngine, make_engine
+from fixtures.engine28 import is_there
 from fixtures.warden import ALICE, BOB, Warden
 
+hypothesis.settings.register_profile("fuzz", max_examples=int(os.environ.get("DOCKWARDEN_EXAMPLES", "100")), deadline=None)
+if "DOCKWARDEN_EXAMPLES" in os.environ:
+    hypothesis.settings.load_profile("fuzz")
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[PrivateEngine]:
-    """The run's Engine, 20.10 of Debian."""
-    made = make_engine(1)
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every property test, so that `make fuzz` finds those that will be written, too."""
+    for item in items:
+        if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.fuzz)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[PrivateEngine]:
+    """The run's Engine; one after the other where DOCKWARDEN_ENGINES names more than Debian's 20.10, as `make test-engines` does."""
+    made = make_engine(1, release=request.param)
     yield made
     made.remove()
 
 
 @pytest.fixture(scope="session")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def engine28() -> Iterator[PrivateEngine]:
+    """An Engine 28 whatever DOCKWARDEN_ENGINES says; skips where its root file system was not made."""
+    if not is_there():
+        pytest.skip("there is no Engine 28 here; make it with: scripts/engine28-root")
+    made = make_engine(2, release="28")
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def docker_cli(request: pytest.FixtureRequest) -> str:
+    """The path of a real client, of each release that is here; `Warden.docker(cli=…)` takes it."""
+    found = client(request.param)
+    if found is None:
+        pytest.skip(f"there is no Docker client {request.param} here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def accounts() -> Iterator[dict[str, Account]]:
+    """Accounts `alice` and `bob` of the host, with passwd entries and homes; their uids are ALICE and BOB."""
+    with made_accounts(alice=ALICE, bob=BOB) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def work() -> Iterator[Path]:
     """A bind root with a folder of alice's and one of bob's."""
     root = Path("/var/tmp") / f"dwwork{os.getpid()}"
     root.mkdir(mode=0o755, exist_ok=True)
@@ -33,7 +74,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "hello.txt").write_text(f"hello from {name}\n")
         for path in (folder, folder / "hello.txt"):
             os.chown(path, uid, uid)
-    return root
+    yield root
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
