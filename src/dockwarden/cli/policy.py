@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dockwarden.cli.dockerline import parse, read_request
-from dockwarden.cli.explained import bind_roots, explained, read_row, rules_for
+from dockwarden.access.host_files import describe_source
+from dockwarden.access.peer import host_groups
+from dockwarden.access.people import People, parse_people
+from dockwarden.cli.dockerline import Call, Surroundings, read_line
+from dockwarden.cli.explained import as_data, in_lines
+from dockwarden.cli.rows import Row, read_row, read_rows
+from dockwarden.cli.supposed import Judged, World, judge_supposed
+from dockwarden.doors.docker.resolve import HostAccounts
 from dockwarden.policy.load import PolicySet, load
 from dockwarden.policy.schema import schema_text
-from dockwarden.settings import load_settings
+from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
-
-REFUSED = 2
+from dockwarden.words.principal import NOBODY, Account, Principal
 
 app = typer.Typer(name="policy", no_args_is_help=True, help="What people may do, and why.")
 
+FAILED, REFUSED, INVALID = 1, 2, 3
+USUAL_PLACE = Path("/etc/dockwarden/dockwarden.toml")
+SUPPOSED_UID = 1000
+
 Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
+MaybeConfig = Annotated[
+    Path | None, typer.Option("--config", help=f"the settings file; without it {USUAL_PLACE}, or else the starter policies and a developer"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Who = Annotated[str, typer.Option("--as", help='who asks: a name of people.toml or of a named door; "" is a stranger')]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="as a member of this group, whatever people.toml says; repeat it")]
+RequestFile = Annotated[Path | None, typer.Option("--request", help='a JSON file: {"call": "POST /containers/create", "body": {…}}')]
+Others = Annotated[list[str] | None, typer.Option("--other", help="suppose that this container, network, volume or image is somebody else's")]
+Shared = Annotated[list[str] | None, typer.Option("--shared", help="suppose that this one is for all")]
+Own = Annotated[list[str] | None, typer.Option("--own", help="suppose that this image name is the caller's own")]
+ImageUser = Annotated[str, typer.Option("--image-user", help="suppose that images have this USER")]
+Line = Annotated[list[str] | None, typer.Argument(help="after --: docker run …")]
+Files = Annotated[list[Path], typer.Argument(help="files of rows: .toml with [[row]], or .jsonl")]
+ShowAll = Annotated[bool, typer.Option("--all", "-a", help="show the rows that came out as expected, too")]
 
 
 def load_policies(folder: Path) -> PolicySet:
@@ -28,26 +55,76 @@ def load_policies(folder: Path) -> PolicySet:
     Raises:
         BadConfig: it cannot be read, or a policy is wrong.
     """
+    return load(_texts(folder))
+
+
+def _texts(folder: Path) -> dict[str, str]:
     try:
-        return load({str(file): file.read_text("utf-8") for file in sorted(folder.glob("*.cedar"))})
+        return {str(file): file.read_text("utf-8") for file in sorted(folder.iterdir()) if file.suffix == ".cedar"}
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(str(folder), f"cannot be read ({error})", "make its files readable") from None
 
 
 @app.command()
-def check(config: Config) -> None:
-    """Check every policy against the schema, as a reload would.
+def check(config: Config, as_json: AsJson = False) -> None:
+    """Check every policy against the schema, as a reload would, and say which groups are named in vain.
 
     Example: dockwarden policy check --config D/dockwarden.toml
     """
     settings = load_settings(config)
-    policies = load_policies(settings.policy_dir)
-    by_file: dict[str, int] = {}
+    texts = _texts(settings.policy_dir)
+    found, errors = _checked(texts)
+    notes = list(_notes(found, _people(settings))) if found else []
+    by_file = {name: [rule.id for rule in found.rules.values() if rule.file == name] for name in texts} if found else {}
+    if as_json:
+        said = {"version": found.version if found else "", "files": by_file, "errors": [_error(error) for error in errors], "notes": notes}
+        typer.echo(json.dumps(said, indent=2))
+    else:
+        for name, ids in sorted(by_file.items()):
+            typer.echo(f"ok   {name}: {', '.join(ids) or 'no policy'}")
+        for error in errors:
+            typer.echo(f"BAD  {error}", err=True)
+        for note in notes:
+            typer.echo(f"note {note}")
+        if found:
+            typer.echo(f"in order: {len(found.rules)} policies, version {found.version}")
+    if errors:
+        raise typer.Exit(INVALID)
+
+
+def _checked(texts: dict[str, str]) -> tuple[PolicySet | None, list[BadConfig]]:
+    """The policies, or the first mistake of each file; what is wrong between files shows once each file is right."""
+    errors = []
+    for name, text in texts.items():
+        try:
+            load({name: text})
+        except BadConfig as error:
+            errors.append(error)
+    if errors:
+        return None, errors
+    try:
+        return load(texts), []
+    except BadConfig as error:
+        return None, [error]
+
+
+def _error(error: BadConfig) -> dict[str, str]:
+    return {"where": error.where, "what": error.what, "mend": error.mend}
+
+
+def _notes(policies: PolicySet, people: People) -> Iterator[str]:
+    """Groups that policies name and nobody is in, and the other way round: often a misspelling."""
+    named = set()
     for rule in policies.rules.values():
-        by_file[rule.file] = by_file.get(rule.file, 0) + 1
-    for file, count in sorted(by_file.items()):
-        typer.echo(f"ok  {file}: {count} policies")
-    typer.echo(f"in order: {len(policies.rules)} policies, version {policies.version}")
+        head = rule.source["principal"]
+        entity = head.get("entity") or head.get("in", {}).get("entity")
+        if entity and entity["type"] == "Group":
+            named.add(entity["id"])
+    peopled = {group for person in people.by_name.values() for group in person.groups or ()}
+    from_host = any(person.groups is None for person in people.by_name.values())
+    if not from_host:
+        yield from (f'nobody is in Group::"{group}", which a policy is for' for group in sorted(named - peopled - {"raw"}))
+    yield from (f'no policy is for Group::"{group}", which people.toml has people in' for group in sorted(peopled - named))
 
 
 @app.command()
@@ -56,50 +133,150 @@ def schema() -> None:
 
     Example: dockwarden policy schema > dockwarden.cedarschema
     """
-    typer.echo(schema_text())
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def explain(
-    context: typer.Context,
-    as_: Annotated[str, typer.Option("--as", help="the person of people.toml who would call")],
-    config: Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")] = Path("dockwarden.toml"),
-    request: Annotated[Path | None, typer.Option("--request", help='a file with {"call": "POST /…", "body": {…}}')] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
-) -> None:
-    """Say what policy would answer to one call, and why; no Engine is asked. Exit 0 if permitted, 2 if refused.
-
-    Example: dockwarden policy explain --as alice -- docker run --privileged busybox
-    """
-    words = [word for word in context.args if word != "--"] if request is None else []
-    line = read_request(request.read_text("utf-8"), str(request)) if request is not None else parse(words)
-    found = explained(line, *rules_for(config, as_), bind_roots(config))
-    if as_json:
-        typer.echo(json.dumps(found.as_json(), sort_keys=True))
-    else:
-        typer.echo(found.as_text())
-    raise typer.Exit(0 if found.is_allowed else REFUSED)
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command()
-def test(
-    config: Config,
-    files: Annotated[list[Path], typer.Argument(help='rows as JSON Lines: {"name", "as", "docker": "run …" | "call" + "body", "expect"}')],
+def explain(
+    who: Who, line: Line = None, config: MaybeConfig = None, request: RequestFile = None, group: Groups = None, other: Others = None,
+    shared: Shared = None, own: Own = None, image_user: ImageUser = "", as_json: AsJson = False,
 ) -> None:
-    """Try rows against the policies; exit 1 if one comes out otherwise than it says.
+    """Say how a Docker command line, or one Engine call, would come out, and why. Exits 0 if it is permitted, 2 if not.
 
-    Example: dockwarden policy test rows.jsonl --config D/dockwarden.toml
+    Example: dockwarden policy explain --as alice -- docker run --privileged busybox
     """
-    wrong = count = 0
-    for file in files:
-        for number, text in enumerate(file.read_text("utf-8").splitlines(), 1):
-            if not text.strip():
-                continue
-            row, count = read_row(text, f"{file}:{number}"), count + 1
-            found = explained(row.line, *rules_for(config, row.who), bind_roots(config))
-            came = "permit" if found.is_allowed else "refuse"
-            wrong += came != row.expect
-            told = "" if came == row.expect else f", not {row.expect}: {found.message}"
-            typer.echo(f"{'WRONG' if told else 'ok   '} {row.name}: {came}{told}")
-    typer.echo(f"{count - wrong} as they say, {wrong} otherwise")
-    raise typer.Exit(1 if wrong else 0)
+    court = _court(config)
+    calls, row = _asked(line, request)
+    principal = court.principal(who or (row.who if row else ""), frozenset(group) if group else row.groups if row else None)
+    world = replace(
+        court.world, others=frozenset(other or ()) | (row.others if row else frozenset()), shared=frozenset(shared or ()),
+        own=frozenset(own or ()), image_user=image_user or (row.image_user if row else ""),
+    )
+    judged = list(_judged(calls, principal, world, court.policies))
+    if as_json:
+        typer.echo(json.dumps(as_data(judged), indent=2))
+    else:
+        typer.echo("\n".join((*court.notes, *in_lines(judged, len(calls)))))
+    if judged[-1].outcome != "permit":
+        raise typer.Exit(REFUSED)
+
+
+def _judged(calls: tuple[Call, ...], principal: Principal, world: World, policies: PolicySet) -> Iterator[Judged]:
+    """Each call up to the first that is not permitted: a client stops there."""
+    for call in calls:
+        judged = judge_supposed(call, principal, world, policies)
+        yield judged
+        if judged.outcome != "permit":
+            return
+
+
+def _asked(line: list[str] | None, request: Path | None) -> tuple[tuple[Call, ...], Row | None]:
+    if (request is None) == (not line):
+        raise BadConfig("policy explain", "is given nothing to explain, or two things", "write -- docker run … or --request FILE")
+    if request is None:
+        return read_line(line or [], Surroundings(str(Path.cwd()), os.environ)), None
+    try:
+        raw: Any = json.loads(request.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadConfig(str(request), f"cannot be read ({error})", 'write {"call": "POST /containers/create", "body": {…}}') from None
+    row = read_row(str(request), raw, needs_expectation=False)
+    return row.calls, row
+
+
+@app.command("test")
+def try_rows(files: Files, config: MaybeConfig = None, show_all: ShowAll = False, as_json: AsJson = False) -> None:
+    """Judge rows of (who, what, expected) and say which come out otherwise. Exits 1 if any does.
+
+    Example: dockwarden policy test policies.test.toml --config D/dockwarden.toml
+    """
+    court = _court(config)
+    results = [(row, *_tried(row, court)) for file in files for row in read_rows(file)]
+    failed = [row for row, _, mismatch in results if mismatch]
+    if as_json:
+        typer.echo(json.dumps([
+            {"where": row.where, "name": row.name, "as": row.who, "expect": row.expect, "outcome": found.outcome, "mismatch": mismatch}
+            for row, found, mismatch in results
+        ], indent=2))
+    else:
+        for row, found, mismatch in results:
+            if mismatch or show_all:
+                typer.echo(f"{'WRONG' if mismatch else 'ok   '} {row.name}  ({row.who or 'nobody'}: {found.outcome})")
+            if mismatch:
+                typer.echo(f"      {row.where}: {row.expect} was expected; it {mismatch}")
+        typer.echo(f"{len(results) - len(failed)} of {len(results)} rows came out as expected")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _tried(row: Row, court: Court) -> tuple[Judged, str]:
+    """How a row came out. Accounts are those of people.toml alone, so that it comes out the same on every machine."""
+    world = replace(
+        court.world, others=row.others, shared=row.shared, own=row.own, image_user=row.image_user, describe=None,
+        accounts=frozenset({0, *court.people.uids}), host_groups=frozenset({0, *court.people.uids}),
+    )
+    found = list(_judged(row.calls, court.principal(row.who, row.groups, is_known_to_host=False), world, court.policies))[-1]
+    return found, row.mismatch(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Court:
+    """What rows and lines are judged by: the operator's own set, or the starter policies. `is_starter` lets anybody be a developer."""
+
+    policies: PolicySet
+    people: People
+    world: World
+    doors: frozenset[str] = frozenset()
+    is_starter: bool = False
+    notes: tuple[str, ...] = ()
+
+    def principal(self, name: str, groups: frozenset[str] | None, *, is_known_to_host: bool = True) -> Principal:
+        """Who `name` is; "" is nobody.
+
+        Raises:
+            BadConfig: nobody is called so.
+        """
+        if not name:
+            return NOBODY
+        person = self.people.by_name.get(name)
+        if person is not None and person.uid is not None:
+            found = self.people.by_uid(person.uid, host_groups) if is_known_to_host else self.people.by_uid(person.uid)
+            principal = found or NOBODY
+        elif person is not None or name in self.doors:
+            principal = self.people.by_door(name)
+        elif self.is_starter or groups is not None:
+            principal = Principal(name, frozenset({"developers"}), Account(SUPPOSED_UID, SUPPOSED_UID), "unix")
+        else:
+            known = ", ".join(sorted(self.people.by_name)) or "nobody"
+            raise BadConfig("--as", f"nobody is called {name}", f"people.toml has {known}; or say which groups with --group")
+        return principal if groups is None else replace(principal, groups=groups)
+
+
+def _court(config: Path | None) -> Court:
+    """The operator's set, where there is one.
+
+    Raises:
+        BadConfig: a file is wrong.
+    """
+    if config is None and not USUAL_PLACE.exists():
+        folder = resources.files("dockwarden.policy") / "starter"
+        texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".cedar")}
+        note = f"(no settings at {USUAL_PLACE}: judged by the starter policies, the caller being one of developers; --config FILE says otherwise)"
+        return Court(load(texts), People(), _host_world(()), is_starter=True, notes=(note, ""))
+    settings = load_settings(config or USUAL_PLACE)
+    from dockwarden.wiring import our_sockets  # loads the whole server, which the other commands have no use for
+
+    world = replace(_host_world(settings.binds.roots), sockets=our_sockets(settings))
+    doors = frozenset(door.as_ for door in settings.doors if door.as_)
+    return Court(load_policies(settings.policy_dir), _people(settings), world, doors)
+
+
+def _host_world(roots: tuple[str, ...]) -> World:
+    host = HostAccounts().fresh()
+    return World(bind_roots=roots, accounts=host.uids, host_groups=host.gids, describe=describe_source)
+
+
+def _people(settings: Settings) -> People:
+    try:
+        return parse_people(settings.people_file.read_text("utf-8"), str(settings.people_file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(str(settings.people_file), f"cannot be read ({error})", "make it readable") from None

@@ -96,7 +96,7 @@ def _find(command: str, name: str, flags: Mapping[str, Flag]) -> Flag:
     flag = flags.get(name)
     if flag is None:
         close = difflib.get_close_matches(name, list(flags), n=1)
-        raise bad(command, f"has no flag {name} that is known here", f"did you mean {close[0]}?" if close else f"see docker {command} --help")
+        raise bad(command, f"{name} is not known here", f"did you mean {close[0]}?" if close else f"see docker {command} --help")
     return flag
 
 
