@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockwarden.cli.dockerline import parse
 from dockwarden.cli.ledger import printable
-from dockwarden.words.errors import BadConfig
 from fixtures.warden import PEOPLE, dockwarden
 
 
@@ -108,34 +106,6 @@ def test_a_missing_settings_file_is_one_line_and_never_a_traceback(words: list[s
 
     assert done.returncode in {1, 3}
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("line", "target", "body"),
-    [
-        ("docker run -d --name web -p 8080:80 busybox sleep 1", "/v1.41/containers/create?name=web",
-         {"Image": "busybox", "Cmd": ["sleep", "1"], "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}}),
-        ("docker -H unix:///x run -v /a:/b:ro -e A=b --rm busybox", "/v1.41/containers/create",
-         {"Image": "busybox", "Env": ["A=b"], "HostConfig": {"Binds": ["/a:/b:ro"], "AutoRemove": True}}),
-        ("docker run --mount type=bind,src=/a,dst=/b,ro busybox", "/v1.41/containers/create",
-         {"Image": "busybox", "HostConfig": {"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True}]}}),
-        ("docker run --security-opt systempaths=unconfined -m 1g --cpus 1.5 busybox", "/v1.41/containers/create",
-         {"Image": "busybox", "HostConfig": {"MaskedPaths": [], "ReadonlyPaths": [], "Memory": 1 << 30, "NanoCpus": 1500000000}}),
-        ("docker exec -u app web id", "/v1.41/containers/web/exec", {"User": "app", "Cmd": ["id"], "Privileged": False}),
-        ("docker volume create -o type=none -o device=/etc v", "/v1.41/volumes/create", {"DriverOpts": {"type": "none", "device": "/etc"}, "Name": "v"}),
-        ("docker tag a b:1", "/v1.41/images/a/tag?repo=b&tag=1", None),
-        ("docker build -t a/b --network host .", "/v1.41/build?t=a%2Fb&networkmode=host", None),
-    ],
-)
-def test_a_docker_command_line_is_the_call_that_the_client_would_make(line: str, target: str, body: object) -> None:
-    made = parse(line.split())
-
-    assert (target, body) == (made.target, made.body)
-
-
-def test_a_command_nobody_knows_says_how_to_go_on() -> None:
-    with pytest.raises(BadConfig, match="--request"):
-        parse(["docker", "scout", "quickview"])
 
 
 def test_what_could_steer_a_terminal_is_spelt_out() -> None:
