@@ -30,7 +30,7 @@ soak: venv          ## an hour of mixed work on one door
 test-engines: venv  ## the tests that talk to an Engine, against 28.x too
 	@scripts/packages docker.io busybox-static iproute2 curl
 	@scripts/engine28-root
-	DOCKWARDEN_ENGINES=20.10,28 $(PYTHON) -m pytest -q tests/test_ground.py tests/days tests/doors/docker/test_real_engine.py
+	DOCKWARDEN_ENGINES=20.10,28 $(PYTHON) -m pytest -q tests/test_ground.py tests/days tests/doors/docker/test_real_engine.py tests/cli/test_dockerline.py
 
 docs: venv          ## make the reference pages from the tables
 	$(PYTHON) scripts/make_docs.py

@@ -22,7 +22,6 @@ from dockwarden.engine.read import read_call, read_head
 from dockwarden.words.errors import BadConfig
 from fixtures.recording_engine import NEW_ID, RecordingEngine, recording
 
-CLIENTS = sorted({path for path in (shutil.which("docker"), "/usr/bin/docker") if path and Path(path).exists()})
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "COLOUR": "blue", "DOCKER_BUILDKIT": "0"}
 
 CREATES = """
@@ -222,15 +221,14 @@ def is_too_old(said: str) -> bool:
     return any(word in said for word in ("unknown flag", "unexpected key", "invalid argument", "bad format for path", "not an absolute path", "requires API version"))
 
 
-@pytest.mark.skipif(not CLIENTS, reason="there is no Docker client here")
-@pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("line", rows(CREATES))
-def test_a_create_line_has_the_body_that_the_real_client_sends(line: str, client: str, engine: RecordingEngine, folder: Path) -> None:
+def test_a_create_line_has_the_body_that_the_real_client_sends(line: str, docker_cli: str, engine: RecordingEngine, folder: Path) -> None:
     words = ["create", *shlex.split(line), "busybox", "ls", "-la"]
-    asked = of_client(client, engine, folder, words)
+    asked = of_client(docker_cli, engine, folder, words)
     if isinstance(asked, str):
         assert is_too_old(asked), asked
-        pytest.skip(asked.splitlines()[0])
+        assert ours(words, folder), "what only newer clients know is read whatever client is here"
+        return
     method, target, body = asked[-1]
 
     call = ours(words, folder)[-1]
@@ -243,12 +241,10 @@ def test_a_create_line_has_the_body_that_the_real_client_sends(line: str, client
     assert expected == found
 
 
-@pytest.mark.skipif(not CLIENTS, reason="there is no Docker client here")
-@pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("line", rows(LINES))
-def test_a_line_makes_the_calls_that_the_real_client_makes(line: str, client: str, engine: RecordingEngine, folder: Path) -> None:
+def test_a_line_makes_the_calls_that_the_real_client_makes(line: str, docker_cli: str, engine: RecordingEngine, folder: Path) -> None:
     words = shlex.split(line)
-    asked = of_client(client, engine, folder, words)
+    asked = of_client(docker_cli, engine, folder, words)
     assert not isinstance(asked, str), asked
 
     calls = ours(words, folder)
@@ -331,13 +327,11 @@ def test_a_line_that_cannot_be_read_says_what_and_what_to_write(line: str, what:
     assert mend in caught.value.mend
 
 
-@pytest.mark.skipif(not CLIENTS, reason="there is no Docker client here")
-def test_no_flag_of_the_newest_client_is_missing() -> None:
+def test_no_flag_of_the_newest_client_is_missing(docker_cli: str) -> None:
     from dockwarden.cli.dockerline.run import CREATE, EXEC
 
     for command, known in (("create", CREATE), ("run", CREATE), ("exec", EXEC)):
-        for client in CLIENTS:
-            said = subprocess.run([client, command, "--help"], capture_output=True, text=True, env={**os.environ, "COLUMNS": "400"}).stdout
-            flags = {name for found in re.findall(r"^ {2,6}(?:(-\w), )?(--[\w-]+) ", said, re.MULTILINE) for name in found if name}
-            assert len(flags) > 10, said
-            assert set() == flags - known.keys(), (client, command)
+        said = subprocess.run([docker_cli, command, "--help"], capture_output=True, text=True, env={**os.environ, "COLUMNS": "400"}).stdout
+        flags = {name for found in re.findall(r"^ {2,6}(?:(-\w), )?(--[\w-]+) ", said, re.MULTILINE) for name in found if name}
+        assert len(flags) > 10, said
+        assert set() == flags - known.keys(), command
