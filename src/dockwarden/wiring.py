@@ -215,9 +215,9 @@ async def open_door(house: House, door: DoorSettings) -> Server:
         if door.as_:
             return people.by_door(door.as_)
         if peer.is_unix:
-            principal, why_not = identify(peer.socket, house.peers, people)
-            if why_not:
-                house.log.info("stranger", door=door.listen, because=why_not)
+            principal = identify(peer.socket, house.peers, people)
+            if not principal.is_known:
+                house.log.info("stranger", door=door.listen, because=principal.why_not)
             return principal
         return identify_certificate(peer.certificate, people) if peer.certificate else NOBODY
 

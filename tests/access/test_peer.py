@@ -59,20 +59,20 @@ def client(listener: tuple[socket.socket, str], before: Sequence[str] = (), uid:
 
 def test_a_process_of_the_host_is_the_person_of_its_uid(listener: tuple[socket.socket, str]) -> None:
     with client(listener, uid=ALICE) as (accepted, process):
-        found, why_not = identify(accepted, Peers(), PEOPLE)
+        found = identify(accepted, Peers(), PEOPLE)
         seen = Peers().look(accepted)
 
-    assert ("alice", frozenset({"developers"}), "unix", "") == (found.name, found.groups, found.via, why_not)
+    assert ("alice", frozenset({"developers"}), "unix", "") == (found.name, found.groups, found.via, found.why_not)
     assert (process.pid, ALICE, ALICE, "") == (seen.pid, seen.uid, seen.gid, seen.why_not)
 
 
 def test_a_uid_that_is_in_no_file_is_nobody_with_a_reason(listener: tuple[socket.socket, str]) -> None:
     with client(listener, uid=20077) as (accepted, _):
-        found, why_not = identify(accepted, Peers(), PEOPLE)
+        found = identify(accepted, Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert "20077" in why_not
-    assert "people.toml" in why_not
+    assert "20077" in found.why_not
+    assert "people.toml" in found.why_not
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,19 @@ def test_a_process_in_another_namespace_is_never_a_person_whatever_its_uid(
 ) -> None:
     """Uid 0 in a container is uid 0 to the kernel, and root is in people.toml here."""
     with client(listener, ["unshare", *flags]) as (accepted, _):
-        found, why_not = identify(accepted, Peers(), PEOPLE)
+        found = identify(accepted, Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert named in why_not
-    assert "named door" in why_not
+    assert named in found.why_not
+    assert "named door" in found.why_not
 
 
 @pytest.mark.parametrize("flags", [["--net"], ["--uts"], ["--ipc"]])
 def test_a_namespace_that_isolates_no_identity_makes_nobody_a_stranger(listener: tuple[socket.socket, str], flags: list[str]) -> None:
     with client(listener, ["unshare", *flags]) as (accepted, _):
-        found, why_not = identify(accepted, Peers(), PEOPLE)
+        found = identify(accepted, Peers(), PEOPLE)
 
-    assert ("root", "") == (found.name, why_not)
+    assert ("root", "") == (found.name, found.why_not)
 
 
 def test_a_process_that_ended_before_the_look_is_nobody(listener: tuple[socket.socket, str]) -> None:
@@ -109,10 +109,10 @@ def test_a_process_that_ended_before_the_look_is_nobody(listener: tuple[socket.s
     with client(listener) as (accepted, process):
         process.kill()
         process.wait(20)
-        found, why_not = identify(accepted, Peers(), PEOPLE)
+        found = identify(accepted, Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert why_not
+    assert found.why_not
 
 
 def test_a_process_that_handed_its_connection_on_and_ended_is_nobody(listener: tuple[socket.socket, str]) -> None:
@@ -122,10 +122,10 @@ def test_a_process_that_handed_its_connection_on_and_ended_is_nobody(listener: t
     subprocess.run([PYTHON, "-c", code], check=True, timeout=20)
     accepted, _ = listening.accept()
     with accepted:
-        found, why_not = identify(accepted, Peers(), PEOPLE)
+        found = identify(accepted, Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert "its process" in why_not
+    assert "its process" in found.why_not
 
 
 class OlderKernel:
@@ -141,40 +141,40 @@ class OlderKernel:
 
 
 def test_on_a_kernel_that_does_not_know_peer_descriptors_a_person_is_still_known() -> None:
-    found, why_not = identify(OlderKernel(os.getpid(), 0, errno.ENOPROTOOPT), Peers(), PEOPLE)
+    found = identify(OlderKernel(os.getpid(), 0, errno.ENOPROTOOPT), Peers(), PEOPLE)
 
-    assert ("root", "") == (found.name, why_not)
+    assert ("root", "") == (found.name, found.why_not)
 
 
 @pytest.mark.parametrize("error", [errno.ESRCH, errno.EINVAL, errno.ENODATA])
 def test_a_kernel_that_says_the_process_is_gone_is_believed_though_its_pid_lives(error: int) -> None:
     """Linux 6.5 to 6.15 answer so for a peer that was reaped; opening its pid then would open whoever has it now."""
-    found, why_not = identify(OlderKernel(os.getpid(), 0, error), Peers(), PEOPLE)
+    found = identify(OlderKernel(os.getpid(), 0, error), Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert "held" in why_not
+    assert "held" in found.why_not
 
 
 def test_a_pid_that_is_another_account_s_by_now_is_nobody() -> None:
-    found, why_not = identify(OlderKernel(os.getpid(), ALICE, errno.ENOPROTOOPT), Peers(), PEOPLE)
+    found = identify(OlderKernel(os.getpid(), ALICE, errno.ENOPROTOOPT), Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert "gone" in why_not
+    assert "gone" in found.why_not
 
 
 def test_a_pid_that_changes_hands_during_the_look_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter(["100", "200"])
     monkeypatch.setattr(peer, "_start_time", lambda _pid: next(times))
 
-    assert NOBODY == identify(OlderKernel(os.getpid(), 0, errno.ENOPROTOOPT), Peers(), PEOPLE)[0]
+    assert NOBODY == identify(OlderKernel(os.getpid(), 0, errno.ENOPROTOOPT), Peers(), PEOPLE)
 
 
 @pytest.mark.parametrize("pid", [0, -1])
 def test_a_peer_whose_pid_cannot_be_seen_from_here_is_nobody(pid: int) -> None:
-    found, why_not = identify(OlderKernel(pid, 0, errno.ENOPROTOOPT), Peers(), PEOPLE)
+    found = identify(OlderKernel(pid, 0, errno.ENOPROTOOPT), Peers(), PEOPLE)
 
     assert NOBODY == found
-    assert "cannot be seen" in why_not
+    assert "cannot be seen" in found.why_not
 
 
 def test_no_descriptor_is_left_open_by_a_look(listener: tuple[socket.socket, str]) -> None:

@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dockwarden.access.people import People
-from dockwarden.words.principal import NOBODY, Account, Principal
+from dockwarden.words.principal import Account, Principal, stranger
 
 SO_PEERPIDFD = 77
 UCRED = struct.Struct("3i")
 NAMESPACES = ("user", "mnt", "pid")
+NO_PLACE = "uid {uid} has no place in people.toml; ask an admin for a [people.NAME] there with uid = {uid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,9 @@ def host_groups(uid: int) -> tuple[frozenset[str], Account | None]:
     return frozenset(names), Account(uid, entry.pw_gid, tuple(sorted(set(ids))))
 
 
-def identify(sock: PeerSocket, peers: Peers, people: People) -> tuple[Principal, str]:
-    """Return the person at the other end of `sock`, and for nobody the reason."""
+def identify(sock: PeerSocket, peers: Peers, people: People) -> Principal:
+    """Return the person at the other end of `sock`, or a stranger with the reason."""
     peer = peers.look(sock)
     if peer.why_not:
-        return NOBODY, peer.why_not
-    principal = people.by_uid(peer.uid, host_groups)
-    return (principal, "") if principal else (NOBODY, f"uid {peer.uid} has no place in people.toml")
+        return stranger(peer.why_not)
+    return people.by_uid(peer.uid, host_groups) or stranger(NO_PLACE.format(uid=peer.uid))

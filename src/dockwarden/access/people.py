@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dockwarden.words.errors import BadConfig
-from dockwarden.words.principal import NOBODY, Account, Principal
+from dockwarden.words.principal import Account, Principal, stranger
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 OPTIONS = frozenset({"uid", "groups", "certificate"})
@@ -68,10 +68,10 @@ class People:
             return self.by_door(principal.name)
         person = self.by_name.get(principal.name)
         if person is None:
-            return NOBODY
+            return stranger(principal.why_not or f"{principal.name} is no longer in people.toml")
         account = principal.account
         if account is not None and person.uid != account.uid:
-            return NOBODY
+            return stranger(f"{principal.name} is another account in people.toml now")
         return principal if person.groups is None else replace(principal, groups=person.groups)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dockwarden.access.peer import host_groups
+from dockwarden.access.peer import NO_PLACE, host_groups
 from dockwarden.access.people import parse_people
 from dockwarden.settings import load_settings
 
@@ -33,6 +33,6 @@ def whoami(config: Config, as_json: AsJson = False) -> None:
         typer.echo(f"{name} (uid {uid}), groups: {', '.join(groups) or 'none'}")
         typer.echo(f"folders that containers may mount from: {', '.join(settings.binds.roots) or 'none'}")
     else:
-        typer.echo(f"uid {uid} is nobody here: it may only ping; ask an admin for a [people.NAME] with uid = {uid} in people.toml")
+        typer.echo(NO_PLACE.format(uid=uid))
     if not name:
         raise typer.Exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,14 @@ class Principal:
 
     `name` is the person's or the tool's name, empty for a caller nobody knows. `groups` are policy groups. `account` is the
     local account behind the caller, where there is one: a certificate or a named door may have none. `via` says how the
-    identity was proven (`unix`, `door`, `tls`, `raw`), for the record.
+    identity was proven (`unix`, `door`, `tls`, `raw`), for the record. `why_not` says of a stranger why nobody vouches for them.
     """
 
     name: str
     groups: frozenset[str] = frozenset()
     account: Account | None = None
     via: str = ""
+    why_not: str = field(default="", compare=False)
 
     @property
     def is_known(self) -> bool:
@@ -38,3 +39,8 @@ class Principal:
 
 
 NOBODY = Principal("")
+
+
+def stranger(why_not: str) -> Principal:
+    """Nobody, with the reason."""
+    return Principal("", why_not=why_not)

@@ -72,17 +72,18 @@ def refusal(judgement: Judgement) -> Refused:
     """The answer to a refused call: which facts, which policy, and what to do instead."""
     ask, verdict = judgement.ask, judgement.verdict
     who = ask.principal.name or "a caller nobody knows"
-    reasons = [advice(fact) for fact in sorted(judgement.facts.escape)[:MOST_REASONS]]
+    reasons = [] if not ask.principal.is_known else [advice(fact) for fact in sorted(judgement.facts.escape)[:MOST_REASONS]]
     reasons += [text for text in verdict.advice if text not in reasons]
     return Forbidden(verdict.why.value, f"{ask.action} is refused for {who}: {'; '.join(reasons or [_plain_reason(judgement)])}",
                      policies=verdict.policies)
 
 
 def _plain_reason(judgement: Judgement) -> str:
+    ask = judgement.ask
     if judgement.verdict.why is Why.POLICY_BROKEN:
         return "a policy could not be evaluated, and doubt refuses; ask an operator to run dockwarden policy check"
-    if not judgement.ask.principal.is_known:
-        return "ask an admin for a place in people.toml"
+    if not ask.principal.is_known:
+        return ask.principal.why_not or "ask an admin for a place in people.toml"
     if judgement.facts.foreign:
         return f"it names a {', '.join(sorted(judgement.facts.foreign))} of somebody else; name your own or a shared one"
     return "no policy permits it; dockwarden policy explain shows what would"
