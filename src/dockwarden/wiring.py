@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sqlite3
@@ -34,6 +35,7 @@ from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
 from dockwarden.doors.docker.lookups import Lookups
+from dockwarden.doors.docker.plain import PlainCalls
 from dockwarden.doors.docker.prepare import Preparer
 from dockwarden.doors.docker.resolve import HostView, Resolver
 from dockwarden.doors.docker.server import Limits, Peer, Server
@@ -67,6 +69,8 @@ RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
 BANNER_S = 60.0
+YOUNG_OBJECTS, OLDER_GENERATIONS = 20_000, (10, 50)
+"""What the garbage collector waits for; the objects of one call are mostly freed without it."""
 BANNER = "OBSERVING ONLY: decisions are recorded and NOTHING IS REFUSED; set observe = false"
 PROBE_LABEL = ("dockwarden.probe", "accounts")
 
@@ -197,7 +201,7 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
     seal = house.sealer.seal if house.volumes is not None else None
     preparer = Preparer(ask=house.ask, lookups=lookups, plugin=engine.plugin, seal=seal, version=version)
     carrier = Carrier(
-        house.link, house.ask, lookups, house.owners, build_resolver(house), preparer, version, engine.plugin,
+        house.link, house.ask, lookups, house.owners, build_resolver(house), preparer, PlainCalls(version), engine.plugin,
         frozenset(settings.veil.env_shown), settings.limits.answer_bytes, settings.observe,
     )
     return Flow(
@@ -286,6 +290,8 @@ async def serve(settings: Settings) -> None:
 
 
 def _say_ready(house: House) -> None:
+    gc.collect()
+    gc.freeze()  # what is here by now stays; it need not be looked at again
     doors = " ".join(door.listen for door in house.settings.doors)
     engine = f"Engine {house.engine['Version']} (API {house.engine['ApiVersion']})" if house.engine else "Engine not reachable yet"
     banner = f" -- {BANNER}" if house.settings.observe else ""
@@ -392,6 +398,7 @@ def main() -> None:
         settings = load_settings(Path(sys.argv[1]))
         configure_logs(settings.operate.log_level)
         os.umask(0o077)
+        gc.set_threshold(YOUNG_OBJECTS, *OLDER_GENERATIONS)
         uvloop.run(serve(settings))
     except BadConfig as error:
         sys.stderr.write(f"dockwarden: {error}\n")

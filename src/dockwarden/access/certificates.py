@@ -6,8 +6,6 @@ import ssl
 import stat
 from pathlib import Path
 
-from cryptography import x509
-
 from dockwarden.access.peer import host_groups
 from dockwarden.access.people import People
 from dockwarden.words.errors import BadConfig
@@ -37,6 +35,8 @@ def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLCont
 
 def names_in(certificate: bytes) -> tuple[str, ...]:
     """The subject alternative names of a verified certificate (DER): addresses, host names and URIs, as they stand; no common name."""
+    from cryptography import x509  # 3 MiB, which a house without TLS doors need not carry
+
     try:
         extension = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (x509.ExtensionNotFound, ValueError):

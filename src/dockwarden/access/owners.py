@@ -108,6 +108,11 @@ class Owners:
         is_shared = kind is Kind.NETWORK and owned is None and name in SHARED_NETWORKS
         return Resource(kind, id, name, owned.owner if owned else "", is_shared, labels)
 
+    def owner_of(self, kind: Kind, id: str, labels: Mapping[str, str]) -> str:
+        """The owner of an Engine object that has these labels, "" for nobody."""
+        owned = self._owner_of(kind, id, labels)
+        return owned.owner if owned else ""
+
     def owner_of_id(self, kind: Kind, id: str) -> str:
         """The owner of a thing that goes by an id, "" for nobody."""
         owned = self.owned.get((kind.value, id))

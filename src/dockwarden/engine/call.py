@@ -82,7 +82,7 @@ class Route:
     @property
     def is_changing(self) -> bool:
         """Whether an intent must be durable before it moves."""
-        return self.cls in {Class.CHANGE, Class.HIJACK, Class.UPLOAD}
+        return self.cls is Class.CHANGE or self.cls is Class.HIJACK or self.cls is Class.UPLOAD
 
 
 @dataclass(frozen=True, slots=True)

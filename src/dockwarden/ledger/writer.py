@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,6 +35,15 @@ MOST_QUEUED = 100_000
 DAY_US = 86_400 * 10**6
 
 Told = Callable[[str, dict[str, Any]], None]
+
+
+class _End(NamedTuple):
+    """Where a ledger goes on: hash, place and time of its last line, and the bytes of the segment up to it."""
+
+    previous: bytes
+    seq: int
+    size: int
+    at: int
 
 
 class Ledger:
@@ -294,38 +303,40 @@ class Ledger:
         if not files:
             return 0
         last = files[-1]
-        data = last.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        first, lines = int(last.stem), data[:whole].split(b"\n")[:-1]
-        if not lines and len(files) > 1:
+        size = last.stat().st_size
+        end = self._chained(last)
+        if not end.size and len(files) > 1:
             last.unlink()
-            return self._recover() + len(data)
-        previous, seq = self._chained(last, lines, first)
+            return self._recover() + size
         self._file = os.open(last, os.O_RDWR)
-        if whole < len(data):
-            os.ftruncate(self._file, whole)
-        os.lseek(self._file, whole, os.SEEK_SET)
-        self._previous, self._seq, self._size = previous, seq, whole
-        self._written = self._durable = seq
+        if end.size < size:
+            os.ftruncate(self._file, end.size)
+        os.lseek(self._file, end.size, os.SEEK_SET)
+        self._previous, self._seq, self._size, self._last_at = end.previous, end.seq, end.size, end.at
+        self._written = self._durable = end.seq
         self._since_checkpoint = 1
-        self._last_at = read_line(lines[-1])[1].at if lines else 0
-        return len(data) - whole
+        return size - end.size
 
     @staticmethod
-    def _chained(file: Path, lines: list[bytes], first: int) -> tuple[bytes, int]:
-        """The hash and place of a segment's last line, its own chain checked."""
-        previous, seq = GENESIS, first - 1
-        if first > 1 and lines:
-            with contextlib.suppress(ValueError, KeyError, msgspec.DecodeError):
-                previous = bytes.fromhex(read_line(lines[0])[1].detail["previous"])
-        for number, line in enumerate(lines, 1):
-            body = line[HASH_CHARS + 1 :]
-            previous = link(previous, body)
-            seq += 1
-            if previous.hex().encode() != line[:HASH_CHARS]:
-                mend = "look with dockwarden ledger verify; to go on, move the ledger's folder aside and run dockwarden init"
-                raise BadConfig(f"{file}:{number}", f"the chain is broken at entry {seq}", mend)
-        return previous, seq
+    def _chained(file: Path) -> _End:
+        """Where the whole lines of a segment end, its own chain checked line by line."""
+        first = int(file.stem)
+        previous, seq, size, last = GENESIS, first - 1, 0, b""
+        with file.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                if not size and first > 1:
+                    with contextlib.suppress(ValueError, KeyError, msgspec.DecodeError):
+                        previous = bytes.fromhex(read_line(line[:-1])[1].detail["previous"])
+                previous = link(previous, line[HASH_CHARS + 1 : -1])
+                seq += 1
+                if previous.hex().encode() != line[:HASH_CHARS]:
+                    mend = "look with dockwarden ledger verify; to go on, move the ledger's folder aside and run dockwarden init"
+                    raise BadConfig(f"{file}:{seq - first + 1}", f"the chain is broken at entry {seq}", mend)
+                size += len(line)
+                last = line
+        return _End(previous, seq, size, read_line(last[:-1])[1].at if last else 0)
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *words: Any) -> None:

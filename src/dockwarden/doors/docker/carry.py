@@ -15,12 +15,13 @@ from dockwarden.doors.docker.deeds import ORIGINS, deed_of, named
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.judge import Judgement, collection, refusal, rejudge
 from dockwarden.doors.docker.lookups import Asked, Lookups
+from dockwarden.doors.docker.plain import PlainCalls
 from dockwarden.doors.docker.prepare import Prepared, Preparer
 from dockwarden.doors.docker.resolve import Resolver
 from dockwarden.doors.docker.sight import may_see, view_of
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.docker.uploads import Uploads
-from dockwarden.engine.call import Answer, EngineCall, Takes
+from dockwarden.engine.call import Answer, EngineCall, Request, Takes
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.facts.facts import FAMILIES
 from dockwarden.engine.fields import read
@@ -45,6 +46,7 @@ LISTS = frozenset({
     "container.list", "image.list", "network.list", "volume.list", "system.df", "service.list", "task.list", "node.list", "secret.list",
     "config.list",
 })
+NO_FACTS = Facts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Carrier:
     owners: Owners
     resolver: Resolver
     preparer: Preparer
-    version: str
+    plain: PlainCalls
     plugin: str
     env_shown: frozenset[str]
     answer_bytes: int
@@ -69,7 +71,7 @@ class Carrier:
 
     # --- reads that need no look-up before them ---
 
-    async def look(self, exchange: Exchange, call: EngineCall, policies: PolicySet, trail: Trail) -> None:
+    async def look(self, exchange: Exchange, call: EngineCall, request: Request | None, policies: PolicySet, trail: Trail) -> None:
         """Judge an inspect by its own answer, a list by its rows, the rest by the action alone; one call upstream.
 
         Raises:
@@ -79,8 +81,7 @@ class Carrier:
         is_on_answer = call.route.action in ON_ITS_ANSWER
         if not is_on_answer:
             self._permit(call, collection(call, principal), principal, policies, trail)
-        request = write_call(call, self.version)
-        answer = await self.link.call(request, self.answer_bytes)
+        answer = await self.link.call(request or write_call(call, self.plain.version), self.answer_bytes)
         if answer.status == 200 and is_veiled(call.route.action):
             answer = await self._veiled(call, answer, principal, policies, trail, is_on_answer=is_on_answer)
         exchange.answer_with(answer)
@@ -108,8 +109,8 @@ class Carrier:
     def _permit(self, call: EngineCall, resource: Resource, principal: Principal, policies: PolicySet, trail: Trail) -> None:
         # A call of no family has no facts but who asks what of whose, and a verdict on that is remembered.
         if call.route.action not in FAMILIES and not policies.needs & OF_EVERY_CALL:
-            verdict = decide(Ask(principal, call.route.action, resource), policies)
-            judgement = Judgement(Ask(principal, call.route.action, resource), Facts(), verdict)
+            ask = Ask(principal, call.route.action, resource)
+            judgement = Judgement(ask, NO_FACTS, decide(ask, policies))
         else:
             judgement = rejudge(call, Known(principal=principal, door=trail.door), resource, policies)
         trail.judged(resource, judgement.verdict, judgement.facts)

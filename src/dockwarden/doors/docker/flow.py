@@ -58,12 +58,10 @@ class Flow:
 
     async def _answer(self, exchange: Exchange, trail: Trail) -> None:
         policies = self.rulebook.rules.policies  # INVARIANT: one set from the first question to the last
-        wire = exchange.head
-        head = read_head(wire.method, wire.target, wire.headers)
-        trail.action = head.route.action
-        call = read_call(head, await self._body(exchange, head), drop_unknown=self.drops_unknown)
+        call, request = self.carrier.plain.read(exchange.head) or (await self._read(exchange, trail), None)
+        trail.action = call.route.action
         if needs_no_lookup(call):
-            await self.carrier.look(exchange, call, policies, trail)
+            await self.carrier.look(exchange, call, request, policies, trail)
             return
         resolved = await self.carrier.resolver.resolve(
             exchange.principal, self.door, call, needs_more=bool(policies.needs & {"name", "labels"})
@@ -71,6 +69,12 @@ class Flow:
         judgement = await self._judged(call, resolved, policies, trail)
         prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id)
         await self.carrier.carry(exchange, prepared, policies, trail)
+
+    async def _read(self, exchange: Exchange, trail: Trail) -> EngineCall:
+        wire = exchange.head
+        head = read_head(wire.method, wire.target, wire.headers)
+        trail.action = head.route.action
+        return read_call(head, await self._body(exchange, head), drop_unknown=self.drops_unknown)
 
     async def _body(self, exchange: Exchange, head: CallHead) -> bytes:
         """The whole body of a call that is judged by it; a tar stream is left where it is."""

@@ -12,6 +12,9 @@ from dockwarden.policy.schema import ENV_READ, HOST_READ
 from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource
 from dockwarden.words.principal import Principal
 
+BY_OWNER = frozenset({Kind.CONTAINER, Kind.VOLUME})
+"""Kinds of which nothing but its owner decides who sees a thing, where no policy asks for more (networks and images may be shared)."""
+ROW_NEEDS = frozenset({"id", "name", "labels"})
 INSPECT: Mapping[Kind, str] = {kind: f"{kind.value.lower()}.inspect" for kind in Kind if kind is not Kind.SYSTEM} | {Kind.SYSTEM: "system.info"}
 
 
@@ -23,8 +26,17 @@ def may_see(principal: Principal, resource: Resource, policies: PolicySet) -> bo
 def view_of(principal: Principal, policies: PolicySet, owners: Owners, env_shown: frozenset[str], plugin: str) -> View:
     """The view that `principal` has under `policies`."""
 
+    is_by_owner = not policies.needs & ROW_NEEDS
+    by_owner: dict[tuple[Kind, str], bool] = {}
+
     def sees(kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...]) -> bool:
-        return may_see(principal, owners.resource(kind, id, name, labels, tags, principal.name), policies)
+        if not is_by_owner or kind not in BY_OWNER:
+            return may_see(principal, owners.resource(kind, id, name, labels, tags, principal.name), policies)
+        owner = owners.owner_of(kind, id, labels)
+        is_seen = by_owner.get((kind, owner))
+        if is_seen is None:
+            is_seen = by_owner[kind, owner] = may_see(principal, Resource(kind, id, name, owner), policies)
+        return is_seen
 
     def sees_env(kind: Kind, id: str) -> bool:
         resource = Resource(kind, id, owner=owners.owner_of_id(kind, id), is_shared=kind is Kind.IMAGE)
