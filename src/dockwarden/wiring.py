@@ -55,6 +55,7 @@ from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import configure_logs
 from dockwarden.settings import DoorSettings, Settings, load_settings
+from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.image_files import ImageAccounts
@@ -94,7 +95,8 @@ class House:
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
     operate: OperateServer | None = None
-    engine: Mapping[str, Any] = field(default_factory=dict)
+    engine: EngineAbout | None = None
+    engine_trouble: str = ""
     snapshot_seq: int = 0
 
     async def ask(self, request: Request) -> WholeAnswer:
@@ -155,25 +157,21 @@ def _open_owners(settings: Settings, rulebook: Rulebook) -> tuple[Owners, sqlite
 
 async def learn_engine(house: House) -> None:
     """Ask the Engine what it is, as often as it takes; until then calls are refused as unreachable by the wire itself."""
-    while not house.engine:
+    while house.engine is None:
         try:
-            version = msgspec.json.decode((await house.ask(Request("GET", "/version", (), b""))).body)
-            info = msgspec.json.decode((await house.ask(Request("GET", "/info", (), b""))).body)
-        except (Refused, msgspec.DecodeError):
+            house.engine = await ask_about(house.ask)
+        except Refused as error:
             house.metrics.up.set(0)
+            if error.code != house.engine_trouble:
+                house.engine_trouble = error.code
+                house.log.warning("engine not known yet", code=error.code, because=error.message)
             await asyncio.sleep(ENGINE_RETRY_S)
-            continue
-        house.metrics.up.set(1)
-        house.engine = {**version, "SecurityOptions": info.get("SecurityOptions") or (), "NCPU": info.get("NCPU") or 0}
+    house.metrics.up.set(1)
 
 
 def api_version(house: House) -> str:
     """The version that calls without one are sent as: the Engine's own, or the newest that the tables know."""
-    said = str(house.engine.get("ApiVersion") or "")
-    major, _, minor = said.partition(".")
-    if not (major.isdecimal() and minor.isdecimal()):
-        return ""
-    return said if (int(major), int(minor)) <= NEWEST else f"{NEWEST[0]}.{NEWEST[1]}"
+    return ".".join(map(str, min(house.engine.api, NEWEST))) if house.engine else ""
 
 
 def our_sockets(settings: Settings) -> tuple[str, ...]:
@@ -185,10 +183,9 @@ def our_sockets(settings: Settings) -> tuple[str, ...]:
 def build_resolver(house: House) -> Resolver:
     """What asks the Engine and the host about a call."""
     settings, engine = house.settings, house.settings.engine
-    host = HostView(
-        settings.binds.roots, our_sockets(settings), engine.plugin,
-        any("userns" in str(option) for option in house.engine.get("SecurityOptions", ())), int(house.engine.get("NCPU", 0)),
-    )
+    about = house.engine
+    remaps, cpus = (about.remaps_users, about.cpus) if about else (False, 0)
+    host = HostView(settings.binds.roots, our_sockets(settings), engine.plugin, remaps, cpus)
     images = ImageAccounts(house.ask, PROBE_LABEL)
     return Resolver(lookups=Lookups(house.ask, house.owners), owners=house.owners, images=images, describe=describe_source, host=host)
 
@@ -280,7 +277,8 @@ async def serve(settings: Settings) -> None:
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        tasks = [asyncio.ensure_future(work) for work in (_watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house))]
+        lasting = (_learned_late(house, learning), _watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house))
+        tasks = [asyncio.ensure_future(work) for work in lasting]
         _say_ready(house)
         await stop.wait()
     finally:
@@ -293,7 +291,8 @@ def _say_ready(house: House) -> None:
     gc.collect()
     gc.freeze()  # what is here by now stays; it need not be looked at again
     doors = " ".join(door.listen for door in house.settings.doors)
-    engine = f"Engine {house.engine['Version']} (API {house.engine['ApiVersion']})" if house.engine else "Engine not reachable yet"
+    about = house.engine
+    engine = f"Engine {about.version} (API {about.api[0]}.{about.api[1]})" if about else "Engine not reachable yet"
     banner = f" -- {BANNER}" if house.settings.observe else ""
     sys.stdout.write(f"ready dockwarden {__version__}: {engine}; {doors}{banner}\n")
     sys.stdout.flush()
@@ -303,7 +302,7 @@ def _say_ready(house: House) -> None:
 def _health(house: House) -> Mapping[str, bool]:
     writable = house.ledger.is_writable
     house.metrics.ledger_ok.set(1 if writable else 0)
-    return {"ledger": writable, "engine": bool(house.engine), "doors": bool(house.servers)}
+    return {"ledger": writable, "engine": house.engine is not None, "doors": bool(house.servers)}
 
 
 def _reload(house: House) -> None:
@@ -315,6 +314,14 @@ def _refresh(house: House) -> None:
     """Give connections that are open the people as they stand now."""
     for server in house.servers:
         server.refresh(house.rulebook.rules.people.fresh)
+
+
+async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:
+    """Let doors that were opened before the Engine was known judge by what it is, from the next call on."""
+    if house.engine is None:
+        await learning
+        for door, server in zip(house.settings.doors, house.servers, strict=True):
+            server.handler = build_flow(house, door).handle
 
 
 async def _watch(house: House) -> None:
