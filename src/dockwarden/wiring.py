@@ -34,11 +34,15 @@ from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
+from dockwarden.doors.docker.look import Looks
 from dockwarden.doors.docker.lookups import Lookups
+from dockwarden.doors.docker.narrow import Narrower
 from dockwarden.doors.docker.plain import PlainCalls
 from dockwarden.doors.docker.prepare import Preparer
 from dockwarden.doors.docker.resolve import HostView, Resolver
 from dockwarden.doors.docker.server import Limits, Peer, Server
+from dockwarden.doors.docker.shown import ShownAnswers
+from dockwarden.doors.docker.sight import Sight
 from dockwarden.doors.lock.door import LockDoor, new_tickets
 from dockwarden.doors.lock.raw import RawJudge
 from dockwarden.doors.lock.ticketed import TicketedLink
@@ -59,6 +63,7 @@ from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.image_files import ImageAccounts
+from dockwarden.upstream.shared import SharedReads
 from dockwarden.words.ask import Kind
 from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.principal import NOBODY, Principal
@@ -197,13 +202,15 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
     version = api_version(house)
     seal = house.sealer.seal if house.volumes is not None else None
     preparer = Preparer(ask=house.ask, lookups=lookups, plugin=engine.plugin, seal=seal, version=version)
-    carrier = Carrier(
-        house.link, house.ask, lookups, house.owners, build_resolver(house), preparer, PlainCalls(version), engine.plugin,
-        frozenset(settings.veil.env_shown), settings.limits.answer_bytes, settings.observe,
+    answer_bytes, observe = settings.limits.answer_bytes, settings.observe
+    sight = Sight(house.owners, frozenset(settings.veil.env_shown), engine.plugin)
+    looks = Looks(
+        house.link, SharedReads(house.link, answer_bytes), house.ask, lookups, PlainCalls(version), Narrower(house.owners, version), ShownAnswers(),
+        sight, answer_bytes, observe,
     )
-    return Flow(
-        door.listen, house.rulebook, carrier, house.ledger, house.metrics, settings.limits.body_bytes, engine.unknown == "drop", settings.observe
-    )
+    carrier = Carrier(house.link, lookups, house.owners, build_resolver(house), preparer, sight, answer_bytes, observe)
+    limit, drops_unknown = settings.limits.body_bytes, engine.unknown == "drop"
+    return Flow(door.listen, house.rulebook, looks, carrier, house.ledger, house.metrics, limit, drops_unknown, observe)
 
 
 async def open_door(house: House, door: DoorSettings) -> Server:

@@ -95,6 +95,8 @@ class Owners:
     pending: dict[str, tuple[str, str]] = field(default_factory=dict)
     gone: dict[tuple[str, str], Owned] = field(default_factory=dict)
     applied: int = 0
+    version: int = 0
+    """Goes up with every change: what was worked out at one version holds at that version."""
 
     # --- asking ---
 
@@ -137,6 +139,7 @@ class Owners:
         pending = self.pending.get(mark)
         if pending is None or pending[0] != kind.value:
             return None
+        self.version += 1
         del self.pending[mark]
         owned = self.owned[kind.value, id] = Owned(pending[1], mark)
         return owned
@@ -154,6 +157,7 @@ class Owners:
 
     def apply(self, deed: Deed) -> None:
         """Take in what one ledger entry says; twice is as once."""
+        self.version += 1
         if deed.mark and deed.marks and len(self.pending) < MOST_PENDING:
             self.pending[deed.mark] = (deed.marks, deed.owner)
         for kind, id, owner, mark in deed.made:
@@ -179,6 +183,7 @@ class Owners:
 
     def forget(self, mark: str) -> None:
         """A call that announced something made nothing after all."""
+        self.version += 1
         self.pending.pop(mark, None)
 
     def replay(self, entries: Iterable[Entry]) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.absent import as_absent
-from dockwarden.doors.docker.carry import Carrier, needs_no_lookup
+from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.exchange import ClientGone, Exchange
 from dockwarden.doors.docker.judge import Judgement, judge, refusal, rejudge, subject
+from dockwarden.doors.docker.look import Looks, needs_no_lookup
 from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.doors.docker.trail import Trail
@@ -34,6 +35,7 @@ class Flow:
 
     door: str
     rulebook: Rulebook
+    looks: Looks
     carrier: Carrier
     ledger: Ledger
     metrics: Metrics
@@ -58,10 +60,10 @@ class Flow:
 
     async def _answer(self, exchange: Exchange, trail: Trail) -> None:
         policies = self.rulebook.rules.policies  # INVARIANT: one set from the first question to the last
-        call, request = self.carrier.plain.read(exchange.head) or (await self._read(exchange, trail), None)
+        call, request = self.looks.plain.read(exchange.head) or (await self._read(exchange, trail), None)
         trail.action = call.route.action
         if needs_no_lookup(call):
-            await self.carrier.look(exchange, call, request, policies, trail)
+            await self.looks.look(exchange, call, request, policies, trail)
             return
         resolved = await self.carrier.resolver.resolve(
             exchange.principal, self.door, call, needs_more=bool(policies.needs & {"name", "labels"})
@@ -95,7 +97,7 @@ class Flow:
                 return judgement
             error = refusal(judgement)
             if resolved.subject is not None and not may_see(resolved.known.principal, resolved.subject, policies):
-                error = await as_absent(call, self.carrier.ask)
+                error = await as_absent(call, self.looks.ask)
         except Malformed:
             raise
         except Refused as refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from dockwarden.access.owners import Deed
 from dockwarden.doors.docker.judge import Judgement
 from dockwarden.doors.docker.lookups import Asked, Lookups
+from dockwarden.doors.docker.narrow import with_filter
 from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.engine.call import EngineCall, Request
@@ -113,11 +114,7 @@ class Preparer:
         everybodys = Ask(principal, call.route.action, Resource(kind, owner=SOMEBODY))
         if decide(everybodys, policies).is_allowed:
             return call
-        filters: dict[str, Any] = msgspec.json.decode(call.first("filters") or "{}")
-        label = f"{OWNER}={principal.name}"
-        given = filters.get("label", [])
-        filters["label"] = {**given, label: True} if isinstance(given, dict) else [*given, label]
-        return replace(call, query={**call.query, "filters": (msgspec.json.encode(filters).decode(),)})
+        return with_filter(call, "label", (f"{OWNER}={principal.name}",))
 
     async def _unmasked(self, call: EngineCall, resolved: Resolved, policies: PolicySet) -> EngineCall:
         """The call with masked values that came back set to the real ones.

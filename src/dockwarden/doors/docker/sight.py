@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dockwarden.access.owners import PULL, Owners, full_name
 from dockwarden.engine.veil.veil import View
@@ -23,30 +24,38 @@ def may_see(principal: Principal, resource: Resource, policies: PolicySet) -> bo
     return decide(Ask(principal, INSPECT[resource.kind], resource), policies).is_allowed
 
 
-def view_of(principal: Principal, policies: PolicySet, owners: Owners, env_shown: frozenset[str], plugin: str) -> View:
-    """The view that `principal` has under `policies`."""
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What callers see through one door: by who owns what, which environment values are shown, and which binds are ours."""
 
-    is_by_owner = not policies.needs & ROW_NEEDS
-    by_owner: dict[tuple[Kind, str], bool] = {}
+    owners: Owners
+    env_shown: frozenset[str]
+    plugin: str
 
-    def sees(kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...]) -> bool:
-        if not is_by_owner or kind not in BY_OWNER:
-            return may_see(principal, owners.resource(kind, id, name, labels, tags, principal.name), policies)
-        owner = owners.owner_of(kind, id, labels)
-        is_seen = by_owner.get((kind, owner))
-        if is_seen is None:
-            is_seen = by_owner[kind, owner] = may_see(principal, Resource(kind, id, name, owner), policies)
-        return is_seen
+    def view(self, principal: Principal, policies: PolicySet) -> View:
+        """The view that `principal` has under `policies`."""
+        owners = self.owners
+        is_by_owner = not policies.needs & ROW_NEEDS
+        by_owner: dict[tuple[Kind, str], bool] = {}
 
-    def sees_env(kind: Kind, id: str) -> bool:
-        resource = Resource(kind, id, owner=owners.owner_of_id(kind, id), is_shared=kind is Kind.IMAGE)
-        return decide(Ask(principal, ENV_READ, resource), policies).is_allowed
+        def sees(kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...]) -> bool:
+            if not is_by_owner or kind not in BY_OWNER:
+                return may_see(principal, owners.resource(kind, id, name, labels, tags, principal.name), policies)
+            owner = owners.owner_of(kind, id, labels)
+            is_seen = by_owner.get((kind, owner))
+            if is_seen is None:
+                is_seen = by_owner[kind, owner] = may_see(principal, Resource(kind, id, name, owner), policies)
+            return is_seen
 
-    def sees_name(tag: str) -> bool:
-        held = owners.held.get(full_name(tag))
-        if held is None or held.origin == PULL:
-            return True
-        return may_see(principal, Resource(Kind.IMAGE, "", tag, held.owner, owners.is_sharing(held.owner)), policies)
+        def sees_env(kind: Kind, id: str) -> bool:
+            resource = Resource(kind, id, owner=owners.owner_of_id(kind, id), is_shared=kind is Kind.IMAGE)
+            return decide(Ask(principal, ENV_READ, resource), policies).is_allowed
 
-    sees_host = decide(Ask(principal, HOST_READ, SYSTEM), policies).is_allowed
-    return View(sees, sees_env, sees_name, sees_host, env_shown, plugin)
+        def sees_name(tag: str) -> bool:
+            held = owners.held.get(full_name(tag))
+            if held is None or held.origin == PULL:
+                return True
+            return may_see(principal, Resource(Kind.IMAGE, "", tag, held.owner, owners.is_sharing(held.owner)), policies)
+
+        sees_host = decide(Ask(principal, HOST_READ, SYSTEM), policies).is_allowed
+        return View(sees, sees_env, sees_name, sees_host, self.env_shown, self.plugin)

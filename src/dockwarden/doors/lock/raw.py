@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dockwarden.access.rulebook import Rulebook
-from dockwarden.doors.docker.carry import LISTS, ON_ITS_ANSWER, needs_no_lookup
 from dockwarden.doors.docker.judge import Judgement, collection, judge, refusal, rejudge
+from dockwarden.doors.docker.look import ON_ITS_ANSWER, needs_no_lookup
 from dockwarden.doors.docker.prepare import SOMEBODY
 from dockwarden.doors.docker.resolve import Resolver
 from dockwarden.doors.docker.trail import Trail
@@ -30,7 +30,10 @@ from dockwarden.words.errors import Forbidden, Refused
 from dockwarden.words.principal import Principal
 
 DOOR = "lock"
-SHOWS_OTHERS = LISTS | {"system.events", "system.info"}
+SHOWS_OTHERS = frozenset({
+    "container.list", "image.list", "network.list", "volume.list", "system.df", "service.list", "task.list", "node.list", "secret.list",
+    "config.list", "system.events", "system.info",
+})
 
 
 @dataclass(frozen=True, slots=True)
