@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from bench.crowd import Call, crowd, record  # noqa: E402  it needs the tests' fixtures, too
 from fixtures.engine import PrivateEngine, make_engine  # noqa: E402  the tests' own Engine serves here, too
 from fixtures.warden import Warden  # noqa: E402  as above
 
@@ -74,6 +75,12 @@ def call(connection: UnixConnection, method: str, target: str, body: Any = None)
     connection.request(method, target, data, {"Content-Type": "application/json"} if data else {})
     answer = connection.getresponse()
     return answer.status, answer.read()
+
+
+def connect(path: Path) -> Call:
+    """Calls on one kept connection."""
+    connection = UnixConnection(path)
+    return lambda method, target, body: call(connection, method, target, body)
 
 
 def load(path: Path, target: str, connections: int) -> dict[str, float]:
@@ -247,6 +254,10 @@ def main() -> None:
         for sock in held:
             sock.close()
         console.print(f"memory: {rest:.1f} MiB at rest; at most +{peak.mib - before:.1f} MiB during 1 GiB up and down; {each:.1f} KiB for each of {STREAMS} idle streams")
+        console.rule("a crowded host, a long record")
+        crowd(connect, engine.socket, warden.socket, console)
+        warden.stop()
+        record(warden, console)
         console.save_svg(str(ROOT / "docs" / "bench.svg"), title="dockwarden, haproxy, direct: one run")
     finally:
         if haproxy is not None:

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING, Any
 
-import structlog
+_HAS_RICH = "rich" in sys.modules
+if not _HAS_RICH:  # structlog would load it for consoles: 5 MiB that a server never uses
+    sys.modules["rich"] = None  # type: ignore[assignment]  # so that importing it fails, as where it is not installed
+try:
+    import structlog
+finally:
+    if not _HAS_RICH:
+        del sys.modules["rich"]
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """The logger of one part of the house; `name` begins with `dockwarden`."""
+    logger: Any = structlog.get_logger(name)
+    return logger  # type: ignore[no-any-return]  # structlog's own annotation says no more
 
 
 def configure_logs(level: str) -> None:

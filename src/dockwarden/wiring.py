@@ -23,7 +23,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import structlog
 import uvloop
 
 from dockwarden import __version__
@@ -57,7 +56,7 @@ from dockwarden.engine.routes.table import NEWEST
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
-from dockwarden.logs import configure_logs
+from dockwarden.logs import configure_logs, get_logger
 from dockwarden.settings import DoorSettings, Settings, load_settings
 from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
@@ -95,7 +94,7 @@ class House:
     tickets: Tickets | None
     sealer: Sealer
     peers: Peers = field(default_factory=Peers)
-    log: Any = field(default_factory=lambda: structlog.get_logger("dockwarden"))
+    log: Any = field(default_factory=lambda: get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
@@ -115,7 +114,7 @@ def open_house(settings: Settings) -> House:
     Raises:
         BadConfig: something of the operator's must be mended first.
     """
-    log = structlog.get_logger("dockwarden")
+    log = get_logger("dockwarden")
     ledger = Ledger(
         settings.ledger_dir, segment_bytes=settings.ledger.segment_bytes, retain_days=settings.ledger.retain_days,
         told=lambda kind, detail: log.error(kind, **detail),

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import structlog
-
 from dockwarden.doors.docker.connection import ClientConnection
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.grammar import RequestHeads
 from dockwarden.doors.docker.tls import TlsSide
+from dockwarden.logs import get_logger
 from dockwarden.upstream.read_buffer import ReadBuffer
 from dockwarden.words.errors import BadConfig, Busy
 from dockwarden.words.principal import Principal
@@ -89,7 +88,7 @@ class Server:
         self._connections: set[ClientConnection] = set()
         self._held: Counter[Principal] = Counter()
         self._listeners: list[asyncio.Server] = []
-        self._log = structlog.get_logger("dockwarden.door")
+        self._log = get_logger("dockwarden.door")
         self._looking = self.loop.call_later(LOOK_EVERY_S, self._look)
 
     async def listen(self, address: str, *, mode: int = 0o666, tls: ssl.SSLContext | None = None) -> None:

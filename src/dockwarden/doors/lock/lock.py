@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
-import structlog
 
 from dockwarden.doors.lock.handed_over import body_seen
 from dockwarden.doors.lock.tickets import HEADER, Ticket, Tickets
 from dockwarden.doors.plugin.socket import Answer, PluginCall, in_our_words
+from dockwarden.logs import get_logger
 from dockwarden.words.ask import Verdict
 from dockwarden.words.errors import Refused
 
@@ -44,7 +44,7 @@ class Lock:
 
     def __init__(self, tickets: Tickets, judge_raw: JudgeRaw) -> None:
         self._tickets, self._judge_raw = tickets, judge_raw
-        self._log = structlog.get_logger("dockwarden.lock")
+        self._log = get_logger("dockwarden.lock")
 
     def answers(self) -> Mapping[str, Answer]:
         """One for each call of the protocol."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from dockwarden.access.peer import UCRED
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.server import Limits, Peer, Server, open_listener
 from dockwarden.doors.plugin.activation import inherited
+from dockwarden.logs import get_logger
 from dockwarden.words.errors import BadConfig, Forbidden, Refused
 from dockwarden.words.principal import Principal
 
@@ -55,7 +55,7 @@ class PluginSocket:
         self.path = folder / f"{name}.sock"
         self._answers = {**answers, "/Plugin.Activate": _activate(implements)}
         self._server = Server(self._handle, _identify, LIMITS)
-        self._log = structlog.get_logger("dockwarden.plugin")
+        self._log = get_logger("dockwarden.plugin")
         self._is_ours = False
 
     async def open(self, environment: Mapping[str, str] = os.environ) -> None:

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
-import structlog
 
 from dockwarden.doors.plugin.socket import Answer, PluginCall, in_our_words
 from dockwarden.doors.volumes.driver import VolumeDriver
+from dockwarden.logs import get_logger
 from dockwarden.words.errors import Refused
 
 IMPLEMENTS = ("VolumeDriver",)
@@ -41,7 +41,7 @@ class VolumeProtocol:
     def __init__(self, driver: VolumeDriver) -> None:
         self._driver = driver
         self._pool = ThreadPoolExecutor(WORKERS, "volumes")
-        self._log = structlog.get_logger("dockwarden.volumes")
+        self._log = get_logger("dockwarden.volumes")
 
     def answers(self) -> Mapping[str, Answer]:
         """One for each call of the protocol."""
