@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import uvloop
 
 from dockwarden import __version__
 from dockwarden.access.certificates import identify_certificate, server_context
 from dockwarden.access.host_files import describe_source
-from dockwarden.access.owners import Deed, Owners, open_snapshot, read_snapshot, write_snapshot
+from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.carry import Carrier
@@ -42,6 +41,7 @@ from dockwarden.doors.docker.resolve import HostView, Resolver
 from dockwarden.doors.docker.server import Limits, Peer, Server
 from dockwarden.doors.docker.shown import ShownAnswers
 from dockwarden.doors.docker.sight import Sight
+from dockwarden.doors.docker.sweep import sweep
 from dockwarden.doors.lock.door import LockDoor, new_tickets
 from dockwarden.doors.lock.raw import RawJudge
 from dockwarden.doors.lock.ticketed import TicketedLink
@@ -63,7 +63,6 @@ from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.image_files import ImageAccounts
 from dockwarden.upstream.shared import SharedReads
-from dockwarden.words.ask import Kind
 from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
@@ -347,16 +346,9 @@ async def _mend(house: House) -> None:
 
 
 async def _sweep(house: House) -> None:
-    """Forget what is gone without a call of anybody's: containers that removed themselves, things removed while we were away."""
     while True:
         await asyncio.sleep(SWEEP_S)
-        for kind, target in ((Kind.CONTAINER, "/containers/json?all=1"), (Kind.NETWORK, "/networks")):
-            # INVARIANT: what is known is taken before the look, so that what is made meanwhile stays.
-            known = {id for of, id in house.owners.owned if of == kind.value}
-            with contextlib.suppress(Refused, msgspec.DecodeError, KeyError, TypeError):
-                answer = await house.ask(Request("GET", target, (), b""))
-                there = {str(row["Id"]) for row in msgspec.json.decode(answer.body)} if answer.status == 200 else known
-                house.owners.apply(Deed(gone=tuple((kind.value, id) for id in known - there)))
+        await sweep(house.owners, house.ask)
 
 
 async def _snapshots(house: House) -> None:

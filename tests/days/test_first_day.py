@@ -98,6 +98,16 @@ def test_a_compose_like_sequence_works(warden: Warden) -> None:
         assert 0 == done.returncode, (step, done.stderr)
 
 
+def test_a_volume_that_nobody_named_is_hers_whose_container_it_came_with(warden: Warden) -> None:
+    assert 0 == warden.docker("create", "--name", "anon", "-v", "/data", "busybox", "true").returncode
+    name = warden.docker("inspect", "-f", "{{range .Mounts}}{{.Name}}{{end}}", "anon").stdout.strip()
+
+    assert name in warden.docker("volume", "ls", "-q").stdout.split()
+    assert name not in warden.docker("volume", "ls", "-q", uid=BOB).stdout.split()
+    assert 0 == warden.docker("rm", "anon").returncode
+    assert 0 == warden.docker("volume", "rm", name).returncode
+
+
 def test_a_bind_of_her_own_folder_is_there_and_shown_as_the_bind_she_asked_for(warden: Warden, work: Path) -> None:
     done = warden.docker("run", "--name", "binder", "-v", f"{work}/alice:/work", "busybox", "cat", "/work/hello.txt")
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from dockwarden.access.owners import PULL, Deed, Owners
-from dockwarden.doors.docker.deeds import ORIGINS, deed_of, named
+from dockwarden.doors.docker.deeds import ANONYMOUS, ORIGINS, deed_of, makes_anonymous, named
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
@@ -89,7 +89,18 @@ class Carrier:
                 raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
         exchange.answer_with(answer)
-        return done
+        return _joined(done, await self._anonymous(prepared, done))
+
+    async def _anonymous(self, prepared: Prepared, done: Deed) -> Deed:
+        """The anonymous volumes that came with a container: whoever made that, made them."""
+        if not done.made or not makes_anonymous(prepared):
+            return Deed()
+        owner = prepared.resolved.known.principal.name
+        with contextlib.suppress(Refused):
+            seen = await self.lookups.look(Kind.CONTAINER, done.made[0][1])
+            names = [str(point.get("Name")) for point in seen.answer.get("Mounts") or () if point.get("Type") == "volume"]
+            return Deed(made=tuple((Kind.VOLUME.value, name, owner, "") for name in names if ANONYMOUS.fullmatch(name)))
+        return Deed()
 
     async def _stream(self, exchange: Exchange, prepared: Prepared) -> Deed:
         stream = await exchange.unless_gone(self.link.open(prepared.request))
