@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from dockwarden.cli.dockerline import attachments
+import dockwarden.cli.dockerline.attachments as attachments
 from dockwarden.cli.dockerline.attachments import throttle
 from dockwarden.cli.dockerline.draft import NEW, Call, Draft, Surroundings
 from dockwarden.cli.dockerline.flags import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from dockwarden.cli.dockerline import attachments
+import dockwarden.cli.dockerline.attachments as attachments
 from dockwarden.cli.dockerline.draft import Call, Draft, Surroundings
 from dockwarden.cli.dockerline.flags import Flag, bad, duration, each, number, own, own_switches, pairs, read_flags, size, switch, table, text
 
