@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from dockwarden.ledger.chain import read_line
+from dockwarden.ledger.chain import HASH_CHARS, read_line
 from dockwarden.ledger.checkpoint import Checkpoint
 from dockwarden.ledger.entry import Entry
 
@@ -69,6 +70,16 @@ def newest(folder: Path) -> Iterator[Entry]:
                 yield read_line(line)[1]
             except (ValueError, msgspec.DecodeError):
                 continue
+
+
+def hash_at(folder: Path, seq: int) -> str | None:
+    """The hash of entry `seq` as it stands in its line; `None` if it is not there."""
+    holding = [file for file in segments(folder) if int(file.stem) <= seq][-1:]
+    for file in holding:
+        with file.open("rb") as lines:
+            for line in itertools.islice(lines, seq - int(file.stem), None):
+                return line[:HASH_CHARS].decode("ascii", "replace")
+    return None
 
 
 def _lines_backwards(file: Path) -> Iterator[bytes]:

@@ -61,6 +61,7 @@ class Ledger:
         self._key: Ed25519PrivateKey = read_key(folder)
         self._seq = self._written = self._durable = 0
         self._previous = GENESIS
+        self._durable_end = (0, GENESIS)
         self._last_at = 0
         self._size = 0
         self._file = -1
@@ -90,6 +91,11 @@ class Ledger:
     def last_seq(self) -> int:
         """The place of the newest entry, written or not."""
         return self._seq
+
+    @property
+    def durable_end(self) -> tuple[int, bytes]:
+        """Place and hash of the last entry that is surely on the disk."""
+        return self._durable_end
 
     def append(self, entry: Entry) -> int:
         """Give `entry` the next place and the time, and queue it; return the place.
@@ -175,7 +181,7 @@ class Ledger:
         if self._broken:
             self._told("ledger.writable", {"was": self._broken})
             self._broken = ""
-        self._durable = self._written
+        self._durable, self._durable_end = self._written, (self._written, self._previous)
         self._release()
         is_due = self._since_checkpoint >= CHECKPOINT_ENTRIES or time.monotonic() - self._checkpointed_at >= CHECKPOINT_S
         if self._since_checkpoint and (is_due or is_closing):
@@ -250,7 +256,7 @@ class Ledger:
                 left = [entry for entry in (*batch, msgspec.structs.replace(place, kind="event")) if entry.seq > self._written]
                 self._queue = left + self._queue
             raise
-        self._durable = self._written
+        self._durable, self._durable_end = self._written, (self._written, self._previous)
         self._release()
 
     def _checkpoint(self) -> None:
@@ -314,6 +320,7 @@ class Ledger:
         os.lseek(self._file, end.size, os.SEEK_SET)
         self._previous, self._seq, self._size, self._last_at = end.previous, end.seq, end.size, end.at
         self._written = self._durable = end.seq
+        self._durable_end = (end.seq, end.previous)
         self._since_checkpoint = 1
         return size - end.size
 

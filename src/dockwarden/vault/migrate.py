@@ -1,0 +1,37 @@
+"""Bring a vault's tables up to date: `python -m dockwarden.vault.migrate`, the database's address on standard input.
+
+A process of its own, so that what only migrations need is never loaded beside the keys.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+
+def migrate(url: str) -> None:
+    """Run every migration that the database has not seen."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1).replace("sqlite:///", "sqlite:////", 1))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def main() -> None:
+    """Migrate the database whose address is read."""
+    try:
+        migrate(sys.stdin.read().strip())
+    except Exception as error:  # noqa: BLE001  a process's root: its kind is told, never the address, which may hold a password
+        sys.stderr.write(f"{type(error).__name__}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

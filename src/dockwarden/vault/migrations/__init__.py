@@ -1,0 +1,1 @@
+"""The tables of a vault, step by step, for Alembic."""

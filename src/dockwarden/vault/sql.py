@@ -1,0 +1,229 @@
+"""A vault in a SQL database: SQLite in a file of ours, or PostgreSQL, by the same statements.
+
+The driver's own interface (DB-API) is enough for a dozen statements; an ORM would cost half of the memory that the process rests at, and
+four times the time of a read. Tables are made and changed by Alembic, in a process of its own (`migrate.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dockwarden.vault.rows import Head, KeyRow, VersionRow
+from dockwarden.vault.store import Change
+from dockwarden.vault.tree import Bucket
+from dockwarden.words.errors import BadConfig, Unavailable
+
+SCHEMA = "0001"
+"""The newest migration; a store of another one is migrated before it is opened."""
+AFTER_ALL = "\x7f"
+"""Sorts after every letter of a path."""
+PART = 500
+VERSION_COLUMNS = "path, version, term, salt, wrapped, sealed"
+BUSY_MS = 10_000
+
+
+class Cursor(Protocol):
+    """What a DB-API connection answers with."""
+
+    def fetchone(self) -> Any:
+        """The next row."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class SqlStore:
+    """Rows of one vault. Opened by `open_store`."""
+
+    def __init__(self, url: str, *, snapshot: bool = False) -> None:
+        self._url = url
+        self._is_sqlite = url.startswith("sqlite:")
+        self._connection = _connect(url)
+        if snapshot:
+            self._run("BEGIN" if self._is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._one("SELECT row FROM head")  # from here on it sees what was there now
+
+    def head(self) -> Head | None:
+        """As `Store.head`."""
+        row = self._one("SELECT row FROM head")
+        return msgspec.json.decode(row[0], type=Head) if row else None
+
+    def keyring(self) -> tuple[KeyRow, ...]:
+        """As `Store.keyring`."""
+        return tuple(msgspec.json.decode(row[0], type=KeyRow) for row in self._all("SELECT row FROM keyring ORDER BY name"))
+
+    def bucket_digests(self) -> dict[int, bytes]:
+        """As `Store.bucket_digests`."""
+        return {number: bytes(digest) for number, digest in self._all("SELECT number, digest FROM bucket")}
+
+    def bucket(self, number: int) -> bytes:
+        """As `Store.bucket`."""
+        row = self._one("SELECT packed FROM bucket WHERE number = ?", number)
+        return bytes(row[0]) if row else b""
+
+    def record(self, path: str) -> bytes | None:
+        """As `Store.record`."""
+        row = self._one("SELECT row FROM record WHERE path = ?", path)
+        return bytes(row[0]) if row else None
+
+    def version(self, path: str, version: int) -> VersionRow | None:
+        """As `Store.version`."""
+        row = self._one(f"SELECT {VERSION_COLUMNS} FROM version WHERE path = ? AND version = ?", path, version)  # noqa: S608  names of ours
+        return _version(row) if row else None
+
+    def paths(self, prefix: str, after: str = "", limit: int = 1000) -> list[str]:
+        """As `Store.paths`."""
+        rows = self._all(
+            "SELECT path FROM record WHERE path > ? AND path >= ? AND path < ? ORDER BY path LIMIT ?", after, prefix, prefix + AFTER_ALL, limit
+        )
+        return [str(row[0]) for row in rows]
+
+    def versions(self, paths: list[str]) -> list[VersionRow]:
+        """As `Store.versions`."""
+        found: list[VersionRow] = []
+        for at in range(0, len(paths), PART):
+            part = paths[at : at + PART]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT {VERSION_COLUMNS} FROM version WHERE path IN ({marks}) ORDER BY path, version"  # noqa: S608  names and marks of ours
+            found += map(_version, self._all(sql, *part))
+        return found
+
+    def versions_of_all(self) -> Iterator[tuple[str, int]]:
+        """As `Store.versions_of_all`."""
+        for path, version in self._run("SELECT path, version FROM version ORDER BY path, version"):
+            yield str(path), int(version)
+
+    def commit(self, change: Change) -> None:
+        """As `Store.commit`."""
+        try:
+            self._run("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
+            try:
+                self._write(change)
+                self._run("COMMIT")
+            except BaseException:
+                self._run("ROLLBACK")
+                raise
+        except self._errors as error:
+            raise Unavailable("vault.store", f"the vault's database does not take the change ({type(error).__name__}); nothing was written") from None
+
+    def snapshot(self) -> SqlStore:
+        """As `Store.snapshot`."""
+        return SqlStore(self._url, snapshot=True)
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._connection.close()
+
+    def _write(self, change: Change) -> None:
+        self._put("head", ("one", "row"), [(1, msgspec.json.encode(change.head))])
+        if change.keyring is not None:
+            self._run("DELETE FROM keyring")
+            self._put("keyring", ("name", "row"), [(row.name, msgspec.json.encode(row)) for row in change.keyring])
+        self._put("bucket", ("number", "digest", "packed"), [(number, Bucket(packed).digest, packed) for number, packed in change.buckets.items()])
+        self._put("record", ("path", "row"), list(change.records.items()))
+        rows = [(row.path, row.version, row.term, row.salt, row.wrapped, row.sealed) for row in change.versions]
+        self._put("version", ("path", "version", "term", "salt", "wrapped", "sealed"), rows)
+
+    def _put(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        key = columns[:2] if table == "version" else columns[:1]
+        changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+        sql = (f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608  names of ours
+               f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
+        self._connection.cursor().executemany(self._dialect(sql), rows)
+
+    @property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        if self._is_sqlite:
+            return (sqlite3.Error,)
+        import psycopg
+
+        return (psycopg.Error,)
+
+    def _one(self, sql: str, *words: Any) -> Any:
+        return self._run(sql, *words).fetchone()
+
+    def _all(self, sql: str, *words: Any) -> list[Any]:
+        return self._run(sql, *words).fetchall()
+
+    def _run(self, sql: str, *words: Any) -> Cursor:
+        return cast(Cursor, self._connection.execute(self._dialect(sql), words))
+
+    def _dialect(self, sql: str) -> str:
+        return sql if self._is_sqlite else sql.replace("?", "%s")
+
+
+def open_store(url: str) -> SqlStore:
+    """Open the store at `sqlite:///PATH` or `postgresql://…`, its tables made or brought up to date first.
+
+    Raises:
+        BadConfig: it cannot be had.
+    """
+    if url.startswith("sqlite:"):
+        file = Path(urlsplit(url).path)
+        if not file.exists():
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    if schema_of(url) != SCHEMA:
+        _migrate(url)
+    return SqlStore(url)
+
+
+def schema_of(url: str) -> str:
+    """Which migration a store is at, "" if it has no tables yet. Raises: BadConfig."""
+    connection = _connect(url)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else ""
+    except Exception as error:  # noqa: BLE001  of two drivers, each with its own; without tables is no error
+        if "alembic_version" in str(error):
+            return ""
+        raise BadConfig(where_of(url), f"cannot be read ({type(error).__name__})", "see that it is a vault's database and can be reached") from None
+    finally:
+        connection.close()
+
+
+def where_of(url: str) -> str:
+    """A store's place as it may be shown: without a password."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "sqlite" else f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+def _migrate(url: str) -> None:
+    """Bring the tables up to date, in a process of its own; the address goes by standard input, since it may hold a password."""
+    done = subprocess.run([sys.executable, "-m", "dockwarden.vault.migrate"], input=url, text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise BadConfig(where_of(url), "the vault's tables cannot be made", (done.stderr.strip().splitlines() or ["see its own log"])[-1])
+
+
+def _connect(url: str) -> Any:
+    where = where_of(url)
+    try:
+        if url.startswith("sqlite:"):
+            connection = sqlite3.connect(urlsplit(url).path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+            connection.execute("PRAGMA secure_delete=ON")
+            return connection
+        import psycopg
+
+        return psycopg.connect(url, autocommit=True)
+    except Exception as error:  # noqa: BLE001  of two drivers; its text may hold a password
+        raise BadConfig(where, f"the vault's database cannot be opened ({type(error).__name__})", "see that it is there and may be used") from None
+
+
+def _version(row: Any) -> VersionRow:
+    path, version, term, salt, wrapped, sealed = row
+    return VersionRow(path=path, version=version, term=term, salt=bytes(salt), wrapped=bytes(wrapped), sealed=bytes(sealed))
