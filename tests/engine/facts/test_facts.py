@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,12 +16,18 @@ from dockwarden.engine.facts.image import loaded_names
 from dockwarden.engine.known import ContainerState, ImageConfig, Known
 from dockwarden.engine.routes.table import ROUTES
 from dockwarden.words.ask import Kind, Resource
-from dockwarden.words.errors import Malformed, Refused
+from dockwarden.words.errors import Malformed, Refused, TooLarge
 from dockwarden.words.principal import Account, Principal
 from fixtures.bodies import any_body
 from fixtures.calls import ALICE, BUSYBOX, CREATE, call, host, judge, known_for, refusal
 
 SERVICE = "POST /v1.45/services/create"
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["RepoTags", "Config", "manifests", "annotations", "repotags", "busybox"]), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 def service(spec: dict[str, Any], **task: Any) -> Facts:
@@ -279,6 +286,78 @@ def test_a_manifest_that_cannot_be_read_is_malformed(content: bytes) -> None:
         loaded_names("manifest.json", content)
 
 
+@pytest.mark.parametrize(
+    ("hole", "member", "text"),
+    [
+        ("lower-case keys", "manifest.json", '[{"config":"c","repotags":["bob/app:1"],"layers":[]}]'),
+        ("keys that begin in lower case", "manifest.json", '[{"Config":"c","repoTags":["bob/app:1"],"RepoTags":null}]'),
+        ("two spellings of one key", "manifest.json", '[{"RepoTags":["alice/ok:1"],"repoTags":["bob/app:1"]}]'),
+        ("a long s", "manifest.json", '[{"RepoTag\u017f":["bob/app:1"]}]'),
+        ("an escaped long s", "manifest.json", '[{"RepoTag\\u017f":["bob/app:1"]}]'),
+        ("a key twice", "manifest.json", '[{"RepoTags":["bob/app:1"],"RepoTags":[]}]'),
+        ("a key twice, once escaped", "manifest.json", '[{"RepoTags":["bob/app:1"],"Repo\\u0054ags":[]}]'),
+        ("another spelling of Config", "manifest.json", '[{"Config":"c","config":"d"}]'),
+        ("a second document", "manifest.json", "[] [1]"),
+        ("a byte order mark", "manifest.json", "\ufeff[]"),
+        ("null for the whole", "manifest.json", "null"),
+        ("null for an image", "manifest.json", "[null]"),
+        ("an object for the list", "manifest.json", '{"RepoTags":["bob/app:1"]}'),
+        ("an object for the tags", "manifest.json", '[{"RepoTags":{"bob/app:1":0}}]'),
+        ("an empty name", "manifest.json", '[{"RepoTags":[""]}]'),
+        ("a digest for a name", "manifest.json", '[{"RepoTags":["x@sha256:' + "0" * 64 + '"]}]'),
+        ("a number for Config", "manifest.json", '[{"Config":5}]'),
+        ("a number for a layer", "manifest.json", '[{"Layers":[5]}]'),
+        ("a list of repositories", "repositories", '["bob/app"]'),
+        ("a list of tags", "repositories", '{"bob/app":["1"]}'),
+        ("null for the tags", "repositories", '{"bob/app":null}'),
+        ("a repository twice", "repositories", '{"bob/app":{"1":"x"},"bob/app":{"2":"x"}}'),
+        ("an empty tag", "repositories", '{"bob/app":{"":"x"}}'),
+        ("a tag that is a path", "repositories", '{"a":{"5/c:d":"x"}}'),
+        ("manifests in another case", "index.json", '{"Manifests":[]}'),
+        ("annotations in another case", "index.json", '{"manifests":[{"Annotation\u017f":{}}]}'),
+        ("a containerd name in another case", "index.json", '{"manifests":[{"annotations":{"io.containerd.image.Name":"bob/app"}}]}'),
+        ("a ref name in another case", "index.json", '{"manifests":[{"annotations":{"org.opencontainers.image.ref.NAME":"bob/app"}}]}'),
+        ("annotations twice", "index.json", '{"manifests":[{"annotations":{"a":"b"},"annotations":{}}]}'),
+        ("a number for a name", "index.json", '{"manifests":[{"annotations":{"io.containerd.image.name":5}}]}'),
+        ("a list for an index", "index.json", "[]"),
+    ],
+)
+def test_a_loaded_manifest_that_go_could_read_otherwise_is_malformed(hole: str, member: str, text: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        loaded_names(member, text.encode())
+
+    assert refused.value.code in {"image.bad_archive", "image.bad_reference", "json.duplicate_key", "json.unreadable"}, hole
+
+
+@pytest.mark.parametrize(
+    ("member", "text", "names"),
+    [
+        ("manifest.json", '[{"Config":"c","RepoTags":null,"Layers":null,"LayerSources":{"x":{}},"Unknown":1}]', ()),
+        ("manifest.json", '[{"Repo\\u0054ags":["a:1","a:1"]},{"RepoTags":["b:1"]}]', ("docker.io/library/a:1", "docker.io/library/b:1")),
+        ("repositories", '{"busybox:1":{"2":"x"},"r.test:5000/y":{"3":"x"}}', ("docker.io/library/busybox:2", "r.test:5000/y:3")),
+        ("index.json", '{"manifests":[{"annotations":{"org.opencontainers.image.ref.name":"x:1"}}]}', ("docker.io/library/x:1",)),
+        ("index.json", '{"manifests":[{"annotations":null,"Unknown":1}],"annotations":{"a":"b"}}', ()),
+    ],
+)
+def test_what_the_engine_reads_in_one_way_alone_is_read(member: str, text: str, names: tuple[str, ...]) -> None:
+    assert names == loaded_names(member, text.encode())
+
+
+def test_a_manifest_of_more_names_than_anybody_looks_up_is_too_large() -> None:
+    tags = ",".join(f'"x:{number}"' for number in range(501))
+    with pytest.raises(TooLarge):
+        loaded_names("manifest.json", f'[{{"RepoTags":[{tags}]}}]'.encode())
+
+
+@given(st.sampled_from(["manifest.json", "repositories", "index.json"]), st.binary(max_size=60) | JSON.map(msgspec.json.encode))
+def test_any_member_gives_names_or_one_typed_refusal(member: str, content: bytes) -> None:
+    try:
+        names = loaded_names(member, content)
+    except Refused:
+        return
+    assert all("/" in name for name in names)
+
+
 def test_the_context_always_has_every_attribute() -> None:
     for found in (Facts(), host(Privileged=True)):
         context = found.context()
@@ -300,7 +379,7 @@ KNOWN = st.builds(
     image=st.sampled_from(
         [None, BUSYBOX, ImageConfig("x", user="nosuch:x"), ImageConfig("x", user="a:b:c", passwd="::::\n", group=":::,")]
     ),
-    container=st.sampled_from([None, ContainerState("c", "nosuch", ("x", "9" * 30), True, "host", 3, ("/",))]),
+    container=st.sampled_from([None, ContainerState("c", "nosuch", ("x", "9" * 30), True, "host", 3)]),
     userns_remap=st.booleans(),
     dockerfile=st.sampled_from([None, "", "FROM $X", "FROM a\nCOPY --from=B@ / /"]),
     on_build=st.lists(st.text(max_size=20), max_size=2).map(tuple),

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.dockerfile import Wants, instructions, read_triggers
 from dockwarden.engine.facts.model import ImageFacts
+from dockwarden.engine.gojson import fold, parse
 from dockwarden.engine.images import ImageReference, combine, is_id, is_like_an_id, parse_reference, with_repo_tag
 from dockwarden.engine.known import ImageConfig, Known
 from dockwarden.engine.labels import refuse_reserved
 from dockwarden.engine.references import is_every_tag, moved_names
-from dockwarden.words.errors import Forbidden, Malformed, Refused
+from dockwarden.words.errors import Forbidden, Malformed, Refused, TooLarge
 
 OTHER = "other"
 CHANGES = frozenset({
     "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 })
+NAMES_LIMIT = 500
 _OCI_NAME, _OCI_REFERENCE = "io.containerd.image.name", "org.opencontainers.image.ref.name"
+_NAMING_ANNOTATIONS = frozenset({_OCI_NAME, _OCI_REFERENCE})
+_MANIFEST_KEYS = frozenset({"Config", "RepoTags", "Layers", "Parent", "LayerSources"})
+_INDEX_KEYS = frozenset({"schemaVersion", "mediaType", "manifests", "annotations"})
+_DESCRIPTOR_KEYS = frozenset({"mediaType", "digest", "size", "annotations", "platform"})
 
 
 def image_facts(text: str, image: ImageConfig | None) -> ImageFacts:
@@ -144,29 +148,92 @@ def trigger_escapes(lines: Iterable[str]) -> Iterator[str]:
 
 
 def loaded_names(member: str, content: bytes) -> tuple[str, ...]:
-    """Return the full image names that one captured member of a `docker load` archive gives.
+    """Return the full image names that one captured member of a `docker load` archive gives, each once.
+
+    The Engine reads the member with Go's JSON: keys in any case, what is given twice merged, what follows the first value ignored. Here
+    every one of these is refused, since each could give a name that nobody judged.
 
     Raises:
-        Malformed: `image.bad_archive`; what cannot be read might be read by the Engine.
+        Malformed: `json.*` from `gojson.parse`; `image.bad_archive` for another shape or spelling; `image.bad_reference`.
+        TooLarge: `image.too_many_names`.
     """
-    try:
-        told = msgspec.json.decode(content)
-        texts = list(_told_names(member, told))
-        return tuple(dict.fromkeys(parse_reference(text).tagged().full for text in texts if text))
-    except (msgspec.DecodeError, TypeError, AttributeError, KeyError, RecursionError):
-        raise Malformed("image.bad_archive", f"{member} in the archive cannot be read; save the image again") from None
+    told = parse(content, f"{member} in the archive")
+    names: dict[str, None] = {}
+    for reference in _TOLD[member](told, member):
+        names[reference.tagged().full] = None
+        if len(names) > NAMES_LIMIT:
+            raise TooLarge("image.too_many_names", f"{member} in the archive names more than {NAMES_LIMIT} images; save them in parts")
+    return tuple(names)
 
 
-def _told_names(member: str, told: Any) -> Iterator[str]:
-    if member == "manifest.json":
-        for image in told or ():
-            yield from image.get("RepoTags") or ()
-    elif member == "repositories":
-        for repository, tags in (told or {}).items():
-            yield from (f"{repository}:{tag}" for tag in tags)
-    else:
-        for manifest in (told or {}).get("manifests") or ():
-            annotations: Mapping[str, str] = manifest.get("annotations") or {}
-            yield annotations.get(_OCI_NAME, "")
-            reference = annotations.get(_OCI_REFERENCE, "")
-            yield reference if "/" in reference else ""
+def _of_manifest(told: Any, member: str) -> Iterator[ImageReference]:
+    """The names that `manifest.json` gives. Source: moby's `image/tarexport`, `manifestItem`."""
+    for at, item in enumerate(_list(told, member)):
+        place = f"{member}[{at}]"
+        image = _object(item, place, _MANIFEST_KEYS)
+        for name in ("Config", "Parent"):
+            _text(image.get(name) or "", f"{place}.{name}")
+        for layer in _list(image.get("Layers") or [], f"{place}.Layers"):
+            _text(layer, f"{place}.Layers")
+        for tag in _list(image.get("RepoTags") or [], f"{place}.RepoTags"):
+            yield _named_in_archive(_text(tag, f"{place}.RepoTags"), "", place)
+
+
+def _of_repositories(told: Any, member: str) -> Iterator[ImageReference]:
+    """The names that `repositories` gives: keys are names and tags, and Go takes the keys of maps as they are."""
+    for repository, tags in _object(told, member).items():
+        for tag in _object(tags, f"{member}.{repository}"):
+            if not tag:
+                raise _bad_archive(f"{member}.{repository}", "has a tag without a name")
+            yield _named_in_archive(repository, tag, member)
+
+
+def _of_index(told: Any, member: str) -> Iterator[ImageReference]:
+    """The names that `index.json` gives; a bare tag in `ref.name` names no image. Source: containerd's `imageName`."""
+    index = _object(told, member, _INDEX_KEYS)
+    for at, item in enumerate(_list(index.get("manifests") or [], f"{member}.manifests")):
+        place = f"{member}.manifests[{at}].annotations"
+        manifest = _object(item, place.rpartition(".")[0], _DESCRIPTOR_KEYS)
+        annotations = _object(manifest.get("annotations") or {}, place, _NAMING_ANNOTATIONS)
+        name, reference = (_text(annotations.get(key, ""), f"{place}.{key}") for key in (_OCI_NAME, _OCI_REFERENCE))
+        if name:
+            yield parse_reference(name)
+        if "/" in reference or ":" in reference:
+            yield parse_reference(reference)
+
+
+_TOLD = {"manifest.json": _of_manifest, "repositories": _of_repositories, "index.json": _of_index}
+
+
+def _named_in_archive(name: str, tag: str, place: str) -> ImageReference:
+    found = with_repo_tag(name, tag)
+    if found is None:
+        raise _bad_archive(place, "has an empty image name")
+    return found
+
+
+def _object(value: Any, place: str, names: frozenset[str] = frozenset()) -> Mapping[str, Any]:
+    """`value` as an object in which each of `names` is spelt as it is here: Go would take `repotags` for `RepoTags`."""
+    if not isinstance(value, dict):
+        raise _bad_archive(place, "is no object")
+    folded = {fold(name): name for name in names}
+    for key in value:
+        if key not in names and fold(key) in folded:
+            raise _bad_archive(place, f"has the key {key!r}, which the Engine takes for {folded[fold(key)]!r}")
+    return value
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _bad_archive(place, "is no array")
+    return value
+
+
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise _bad_archive(place, "is no string")
+    return value
+
+
+def _bad_archive(place: str, what: str) -> Malformed:
+    return Malformed("image.bad_archive", f"{place} in the archive {what}; save the image again (docker save)")
