@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dockwarden.engine.dockerfile import LONGEST_DOCKERFILE
+from dockwarden.engine.expand import PEEK, is_compressed
 from dockwarden.engine.tar import LOAD_RULES, Captured, TarRules, TarUpload, archive_rules, build_rules
 from dockwarden.words.errors import Forbidden, Malformed, Refused, TooLarge
 
@@ -240,13 +242,13 @@ def test_no_link_stands_in_the_place_of_what_is_judged(dockerfile: str, entry: t
     assert "tar.link" == refused.value.code
 
 
-def test_each_of_two_dockerfiles_is_captured_and_an_overlong_one_refused() -> None:
-    upload = TarUpload(build_rules("Dockerfile"))
-    parts = [part for part in upload.feed(pack(("Dockerfile", b"FROM a"), ("x/../Dockerfile", b"FROM b"))) if isinstance(part, Captured)]
-
-    assert [b"FROM a", b"FROM b"] == [part.content for part in parts]
+def test_what_is_judged_whole_comes_once_and_is_no_longer_than_is_read() -> None:
+    with pytest.raises(Malformed):
+        passed(pack(("Dockerfile", b"FROM a"), ("x/../Dockerfile", b"FROM b")), build_rules("Dockerfile"))
+    with pytest.raises(Malformed):
+        passed(pack(("manifest.json", b"[]"), ("manifest.json", b"", kind(tarfile.DIRTYPE))), LOAD_RULES)
     with pytest.raises(TooLarge):
-        passed(pack(("Dockerfile", bytes((1 << 20) + 1))), build_rules(""))
+        passed(pack(("Dockerfile", bytes(LONGEST_DOCKERFILE + 1))), build_rules(""))
 
 
 def test_a_load_captures_its_manifest() -> None:
@@ -264,6 +266,34 @@ def test_odd_archives_are_malformed_rather_than_guessed_at() -> None:
     for data in (bytes(wrong_sum), sparse, bytes(512) + good, b"not a tar at all, and long enough to be looked at" * 20):
         with pytest.raises(Malformed):
             passed(data, FREE)
+
+
+@pytest.mark.parametrize("name", ["BZh91AY", "P*M\x18x"])
+def test_what_passes_never_looks_compressed(name: str) -> None:
+    """A first name can spell a compressor's magic; the Engine would expand what follows it and find another archive there."""
+
+    def named(info: tarfile.TarInfo) -> None:
+        info.pax_headers = {"path": name}
+
+    out = passed(pack(("x", b"", named)), FREE)
+
+    assert not is_compressed(out[:PEEK])
+    assert [f"./{name}"] == [entry[0] for entry in entries(out)]
+
+
+@pytest.mark.parametrize("name", ["x/" * 1100 + "y", "p" * 256, "d/" + "p" * 300 + "/x"])
+def test_a_name_that_no_host_can_hold_is_refused_at_once(name: str) -> None:
+    for entry in ((name, b""), ("l", b"", kind(tarfile.SYMTYPE, "t/" * 2100))):
+        with pytest.raises(Malformed):
+            passed(pack(entry), FREE)
+
+
+def test_links_are_counted_by_the_parts_of_their_paths() -> None:
+    deep = "/d" * 400
+    packed = pack(*((f"{at}{deep}", b"", kind(tarfile.SYMTYPE, "x")) for at in range(600)))
+
+    with pytest.raises(TooLarge):
+        passed(packed, build_rules(""))
 
 
 def test_global_headers_say_nothing_of_an_entry() -> None:

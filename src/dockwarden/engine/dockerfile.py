@@ -23,6 +23,8 @@ INSTRUCTIONS = frozenset({
     "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 })
 SCRATCH = "scratch"
+LONGEST_DOCKERFILE = 256 << 10
+"""Bytes of a Dockerfile that is read; a longer one is refused."""
 
 
 @dataclass(slots=True)

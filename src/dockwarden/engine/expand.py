@@ -77,12 +77,21 @@ class Expander:
             chunk, self._decoder = self._decoder.rest, None
 
 
+def is_compressed(start: bytes) -> bool:
+    """Whether the Engine would take a stream that begins with `start` for a compressed one, and so read something else than stands there."""
+    return _is_zstd(start) or start.startswith((GZIP, BZIP2, XZ))
+
+
+def _is_zstd(start: bytes) -> bool:
+    return start.startswith(ZSTD) or (start[1:4] == ZSTD_SKIPPABLE and start[0] & 0xF0 == 0x50)
+
+
 def _broken() -> Malformed:
     return Malformed("tar.compression", "the compressed archive cannot be expanded; send it whole, as gzip or uncompressed")
 
 
 def _detect(start: bytes) -> bytes:
-    if start.startswith(ZSTD) or (start[1:4] == ZSTD_SKIPPABLE and start[0] & 0xF0 == 0x50):
+    if _is_zstd(start):
         raise Forbidden("tar.compression", "archives compressed with zstd are not read here; send gzip, bzip2, xz or uncompressed")
     return next((magic for magic in (GZIP, BZIP2, XZ) if start.startswith(magic)), b"")
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from dockwarden.engine.expand import Expander
+from dockwarden.engine.dockerfile import LONGEST_DOCKERFILE
+from dockwarden.engine.expand import PEEK, Expander, is_compressed
 from dockwarden.engine.mounts import clean
 from dockwarden.engine.tar_headers import BLOCK, XATTR, Entry, LongNames, RawHeader, Type, padded, write_header
 from dockwarden.words.errors import Forbidden, Malformed, TooLarge
@@ -21,6 +22,8 @@ ZERO_BLOCK = bytes(BLOCK)
 END_OF_ARCHIVE = ZERO_BLOCK * 2
 SPECIAL_LIMIT = 256 << 10
 LINK_LIMIT = 100_000
+LINK_PARTS_LIMIT = 200_000
+MANIFEST_LIMIT = 1 << 20
 SET_ID = 0o6000
 _POWERFULXATTRS = (XATTR + b"security.", XATTR + b"trusted.")
 
@@ -37,7 +40,7 @@ class TarRules:
     """What an upload may hold.
 
     `owner` replaces every owner (uid, gid); `None` keeps them. `captured` names the members, by cleaned path, that are handed over
-    whole, with the most bytes they may have; neither they nor a folder on the way to them may be a link.
+    whole, with the most bytes they may have; each may come once, and neither they nor a folder on the way to them may be a link.
     """
 
     may_set_id: bool = False
@@ -57,11 +60,11 @@ def build_rules(dockerfile: str) -> TarRules:
     """The rules for the context of a classic build that reads `dockerfile`; the Engine takes `dockerfile` for `Dockerfile`, too."""
     path = clean("/" + (dockerfile or "Dockerfile"))[1:]
     names = {path, "dockerfile"} if path == "Dockerfile" else {path}
-    return TarRules(may_set_id=True, may_hard_links=True, symlinks=Links.ANY, captured=dict.fromkeys(names, 1 << 20))
+    return TarRules(may_set_id=True, may_hard_links=True, symlinks=Links.ANY, captured=dict.fromkeys(names, LONGEST_DOCKERFILE))
 
 
 LOAD_RULES = TarRules(
-    may_set_id=True, may_hard_links=True, captured={"manifest.json": 8 << 20, "index.json": 8 << 20, "repositories": 8 << 20}
+    may_set_id=True, may_hard_links=True, captured=dict.fromkeys(("manifest.json", "index.json", "repositories"), MANIFEST_LIMIT)
 )
 """The rules for `docker load`: the outer archive only, layers are opaque to it."""
 
@@ -118,7 +121,8 @@ class TarReader:
     def __init__(self, rules: TarRules) -> None:
         self._rules = rules
         self._guarded = _with_parents(rules.captured)
-        self._links: set[str] = set()
+        self._links = _Links()
+        self._is_first = True
         self._passing = 0
         self._head = bytearray()
         self._special: _Special | None = None
@@ -173,16 +177,25 @@ class TarReader:
             return
         entry = self._judge(raw.entry(self._long))
         self._long = LongNames()
-        header = write_header(entry)
+        header = self._header(entry)
         if entry.name in self._rules.captured and entry.type is Type.FILE:
-            if entry.size > self._rules.captured[entry.name]:
-                raise TooLarge("tar.too_large", f"{entry.name} in the archive is longer than {self._rules.captured[entry.name]} bytes")
+            limit = self._rules.captured[entry.name]
+            if entry.size > limit:
+                raise TooLarge("tar.too_large", f"{entry.name} in the archive is longer than {limit} bytes; shorten it, or send it in parts")
             self._special = _Special(b"", entry.size, entry.name, header)
             if not self._special.missing:
                 yield from self._finish(self._special)
             return
         self._passing = padded(entry.size)
         yield header
+
+    def _header(self, entry: Entry) -> bytes:
+        """The canonical header; the first must not look compressed, or the Engine would expand what comes after it and see another archive."""
+        header = write_header(entry)
+        if self._is_first and is_compressed(header[:PEEK]):
+            header = write_header(replace(entry, name=f"./{entry.name}"))
+        self._is_first = False
+        return header
 
     def _finish(self, special: _Special) -> Iterator[Part]:
         self._special = None
@@ -198,7 +211,7 @@ class TarReader:
 
         1. Nothing leaves the tree. 2. No set-id bit, nor what is as good as one. 3. No device. 4. No link that leads out. 5. No link in
         the place of what is judged whole. 6. Nothing is written through a link of the archive's own, or it would be another file than it
-        is named.
+        is named. 7. Nothing takes the place of what was judged whole: readers differ in which of two they take.
         """
         rules, name = self._rules, entry.name
         self._refuse_below_link(entry)
@@ -217,8 +230,9 @@ class TarReader:
             raise Forbidden("tar.link", f"{name!r} in the archive is a link out of its tree, to {entry.linkname!r}; leave it out")
         if entry.type in {Type.HARD_LINK, Type.SYMLINK} and name in self._guarded:
             raise Forbidden("tar.link", f"{name!r} in the archive is a link, and must be a plain file or folder")
+        if name in self.seen:
+            raise Malformed("tar.malformed", f"{name!r} is in the archive twice; pack it once")
         return entry if rules.owner is None else _owned(entry, *rules.owner)
-
 
     def _refuse_below_link(self, entry: Entry) -> None:
         """Keep account of links, and raise if `entry` lies below one.
@@ -226,25 +240,63 @@ class TarReader:
         A hard link to a symbolic one is one itself; a later entry of its name takes its place.
         """
         links, name = self._links, entry.name
-        if links and any(folder in links for folder in _folders(name)):
+        if links.covers(name.rpartition("/")[0]):
             raise Forbidden("tar.link", f"{name!r} in the archive lies below a link of the same archive; pack the folder itself")
-        is_link = entry.type is Type.SYMLINK or (
-            entry.type is Type.HARD_LINK and bool(links) and any(path in links for path in (entry.linkname, *_folders(entry.linkname)))
-        )
-        if not is_link:
-            links.discard(name)
-        elif len(links) >= LINK_LIMIT:
-            raise TooLarge("tar.too_large", f"the archive has more than {LINK_LIMIT} symbolic links; send it in parts")
-        else:
+        if entry.type is Type.SYMLINK or (entry.type is Type.HARD_LINK and links.covers(entry.linkname)):
             links.add(name)
+        else:
+            links.discard(name)
 
 
-def _folders(path: str) -> Iterator[str]:
-    """The folders on the way to `path`, outermost first."""
-    at = path.find("/")
-    while at >= 0:
-        yield path[:at]
-        at = path.find("/", at + 1)
+class _Node:
+    """A part of a path: whether a link ends here, and what is below it."""
+
+    __slots__ = ("below", "is_link")
+
+    def __init__(self) -> None:
+        self.is_link = False
+        self.below: dict[str, _Node] = {}
+
+
+class _Links:
+    """The links of an archive as a tree of path parts, so that a question costs one step a part, however long the path is."""
+
+    def __init__(self) -> None:
+        self._root, self._links, self._parts = _Node(), 0, 0
+
+    def covers(self, path: str) -> bool:
+        """Whether `path`, or a folder on the way to it, is a link."""
+        node = self._root
+        for part in path.split("/") if self._links else ():
+            below = node.below.get(part)
+            if below is None:
+                return False
+            if below.is_link:
+                return True
+            node = below
+        return False
+
+    def add(self, path: str) -> None:
+        """Note that `path` is a link now. Raises: TooLarge."""
+        node = self._root
+        for part in path.split("/"):
+            if part not in node.below:
+                node.below[part] = _Node()
+                self._parts += 1
+            node = node.below[part]
+        self._links += not node.is_link
+        node.is_link = True
+        if self._links > LINK_LIMIT or self._parts > LINK_PARTS_LIMIT:
+            raise TooLarge("tar.too_large", f"the archive has more than {LINK_LIMIT} links, or they are spread too wide; send it in parts")
+
+    def discard(self, path: str) -> None:
+        """Note that `path` is no link any more."""
+        node: _Node | None = self._root
+        for part in path.split("/") if self._links else ():
+            node = node.below.get(part) if node else None
+        if node is not None and node.is_link:
+            node.is_link = False
+            self._links -= 1
 
 
 def _with_parents(paths: Mapping[str, int]) -> frozenset[str]:

@@ -12,6 +12,8 @@ from dockwarden.words.errors import Malformed
 
 BLOCK = 512
 PERMISSIONS = 0o7777
+LONGEST_PATH, MOST_PARTS, LONGEST_PART = 4096, 1024, 255
+"""Bytes and parts of a name: what Linux can hold (PATH_MAX, NAME_MAX); a longer one would only cost time."""
 XATTR = b"SCHILY.xattr."
 _USTAR, _GNU, _STAR_TRAILER = b"ustar\0", b"ustar  \0", b"tar\0"
 _TIME = re.compile(rb"-?[0-9]{1,18}(?:\.[0-9]*)?")
@@ -122,6 +124,9 @@ class RawHeader:
         block, records = self.block, long.records
         name = long.name or records.get(b"path") or self._name()
         linkname = long.linkname or records.get(b"linkpath") or _text(block[157:257])
+        _check_path(name)
+        if len(linkname) > LONGEST_PATH:
+            raise _too_long(linkname)
         kind = self._type(name)
         is_sized = kind is Type.FILE
         size = _record_number(records, b"size", self.size) if is_sized else 0
@@ -158,6 +163,16 @@ class RawHeader:
         except ValueError:
             message = f"the archive has an entry of a type ({self.flag!r}) that is not read here; pack plain files"
             raise Malformed("tar.malformed", message) from None
+
+
+def _check_path(name: bytes) -> None:
+    if len(name) > LONGEST_PATH or name.count(b"/") > MOST_PARTS or any(len(part) > LONGEST_PART for part in name.split(b"/")):
+        raise _too_long(name)
+
+
+def _too_long(name: bytes) -> Malformed:
+    limits = f"{LONGEST_PATH} bytes, {MOST_PARTS} folders, {LONGEST_PART} bytes a folder"
+    return Malformed("tar.malformed", f"a name in the archive, {_decode(name[:40])!r}…, is longer than a host can hold ({limits}); shorten it")
 
 
 def _link(kind: Type, target: str) -> str:
