@@ -1,5 +1,6 @@
 """The composition root: the only place that builds adapters and joins them. `python -m dockwarden.wiring FILE` serves.
 
+0. The lock on D/state: another process that serves the same folder refuses us before anything is opened, read or written.
 1. Settings, then the ledger: nothing else is opened before what happens can be written down.
 2. Owners: the last snapshot and the ledger's tail after it.
 3. Rules: people and policies; a bad file refuses to start.
@@ -26,6 +27,7 @@ import uvloop
 
 from dockwarden import __version__
 from dockwarden.access.certificates import identify_certificate, server_context
+from dockwarden.access.claims import Claims
 from dockwarden.access.host_files import describe_source
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
 from dockwarden.access.peer import Peers, identify
@@ -54,6 +56,7 @@ from dockwarden.engine.call import Request
 from dockwarden.engine.known import ENGINE_SOCKETS
 from dockwarden.engine.routes.table import NEWEST
 from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.hold import STOPPING, Hold, hold
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import configure_logs, get_logger
@@ -73,6 +76,9 @@ RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
 BANNER_S = 60.0
+LOCK = "serve.lock"
+AFTER_DRAIN_S = 5.0
+"""How long a process that stops may take from the end of its drain to its own."""
 YOUNG_OBJECTS, OLDER_GENERATIONS = 20_000, (10, 50)
 """What the garbage collector waits for; the objects of one call are mostly freed without it."""
 BANNER = "OBSERVING ONLY: decisions are recorded and NOTHING IS REFUSED; set observe = false"
@@ -93,6 +99,7 @@ class House:
     tickets: Tickets | None
     sealer: Sealer
     peers: Peers = field(default_factory=Peers)
+    claims: Claims = field(default_factory=Claims)
     log: Any = field(default_factory=lambda: get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
     volumes: VolumeDoor | None = None
@@ -126,6 +133,7 @@ def open_house(settings: Settings) -> House:
             ledger.append(Entry(kind="event", detail={"what": kind, **detail}))
 
     metrics = Metrics()
+    metrics.ledger_ok.set_function(lambda: 1 if ledger.is_writable else 0)
     try:
         rulebook = Rulebook(settings.people_file, settings.policy_dir, told)
         owners, store = _open_owners(settings, rulebook)
@@ -206,7 +214,7 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
         house.link, SharedReads(house.link, answer_bytes), house.ask, lookups, PlainCalls(version), Narrower(house.owners, version), ShownAnswers(),
         sight, answer_bytes, observe,
     )
-    carrier = Carrier(house.link, lookups, house.owners, build_resolver(house), preparer, sight, answer_bytes, observe)
+    carrier = Carrier(house.link, lookups, house.owners, house.claims, build_resolver(house), preparer, sight, answer_bytes, observe)
     limit, drops_unknown = settings.limits.body_bytes, engine.unknown == "drop"
     return Flow(door.listen, house.rulebook, looks, carrier, house.ledger, house.metrics, limit, drops_unknown, observe)
 
@@ -263,8 +271,27 @@ async def open_lock(house: House) -> None:
     await house.lock.open()
 
 
+def hold_state(settings: Settings) -> Hold:
+    """Take D/state for this process alone; a process before us that is stopping is waited for.
+
+    Raises:
+        BadConfig: another serves it.
+    """
+    mend = f"end it with: kill PID, or serve another folder; dockwarden doctor --config {settings.file} looks at the one that runs"
+    patience_s = settings.limits.drain_s + AFTER_DRAIN_S
+    return hold(settings.state_dir / LOCK, mend, patience_s=patience_s, said=lambda line: print(f"dockwarden: {line}", file=sys.stderr, flush=True))
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
+    held = hold_state(settings)  # INVARIANT: first of all; what follows reads and writes the state of whoever holds it
+    try:
+        await _serve(settings, held)
+    finally:
+        held.release()
+
+
+async def _serve(settings: Settings, held: Hold) -> None:
     house = open_house(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -287,6 +314,7 @@ async def serve(settings: Settings) -> None:
         _say_ready(house)
         await stop.wait()
     finally:
+        held.say(STOPPING)
         for task in tasks:
             task.cancel()
         await _close(house)
@@ -305,9 +333,7 @@ def _say_ready(house: House) -> None:
 
 
 def _health(house: House) -> Mapping[str, bool]:
-    writable = house.ledger.is_writable
-    house.metrics.ledger_ok.set(1 if writable else 0)
-    return {"ledger": writable, "engine": house.engine is not None, "doors": bool(house.servers)}
+    return {"ledger": house.ledger.is_writable, "engine": house.engine is not None, "doors": bool(house.servers)}
 
 
 def _reload(house: House) -> None:
@@ -388,13 +414,6 @@ async def _close(house: House) -> None:
     _snapshot(house)
     house.ledger.close()
     house.store.close()
-    _remove_sockets(house)
-
-
-def _remove_sockets(house: House) -> None:
-    for door in house.settings.doors:
-        if door.listen.startswith("unix://"):
-            Path(urlsplit(door.listen).path).unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,9 +76,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make(empty_store: Path, tmp_path: Path) -> Callable[[], Made]:
     """Makes vaults of their own."""
+    numbers = itertools.count()
 
     def made() -> Made:
-        file = tmp_path / f"vault{len(list(tmp_path.iterdir()))}.db"
+        file = tmp_path / f"vault{next(numbers)}.db"
         file.write_bytes(empty_store.read_bytes())
         log = MemoryLog()
         vault = Vault(open_store(f"sqlite://{file}"), log)

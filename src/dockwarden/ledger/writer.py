@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dockwarden.ledger.chain import GENESIS, HASH_CHARS, body_of, line_of, link, read_line
 from dockwarden.ledger.checkpoint import sign
 from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.hold import hold
 from dockwarden.ledger.keys import read_key
 from dockwarden.ledger.segments import segment_path, segments, write_head
 from dockwarden.words.errors import BadConfig, Unavailable
@@ -33,6 +34,7 @@ CHECKPOINT_ENTRIES = 2_000
 CHECKPOINT_S = 10.0
 MOST_QUEUED = 100_000
 DAY_US = 86_400 * 10**6
+LOCK = "lock"
 
 Told = Callable[[str, dict[str, Any]], None]
 
@@ -52,10 +54,10 @@ class Ledger:
     def __init__(
         self, folder: Path, *, segment_bytes: int = 64 << 20, retain_days: int = 0, told: Told = lambda _kind, _detail: None
     ) -> None:
-        """Open the ledger in `folder`, mending a torn last line.
+        """Open the ledger in `folder` for this process alone, mending a torn last line.
 
         Raises:
-            BadConfig: no key, or the last segment's chain is broken.
+            BadConfig: no key, another process has it open, or the last segment's chain is broken.
         """
         self._folder, self._segment_bytes, self._retain_days, self._told = folder, segment_bytes, retain_days, told
         self._key: Ed25519PrivateKey = read_key(folder)
@@ -73,7 +75,13 @@ class Ledger:
         self._wake = threading.Condition()
         self._is_urgent = self._is_closing = self._is_idle = False
         self._waiters: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
-        cut = self._recover()
+        # INVARIANT: whoever reads or writes the segments from here on is alone; two writers would fork the chain
+        self._hold = hold(folder / LOCK, "stop that process first; to read or verify a ledger that is open, use dockwarden ledger")
+        try:
+            cut = self._recover()
+        except BaseException:
+            self._hold.release()
+            raise
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
         self.append(Entry(kind="opened", detail={"pid": os.getpid()}))
@@ -141,6 +149,8 @@ class Ledger:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+        if not self._thread.is_alive():
+            self._hold.release()
 
     def _unavailable(self) -> Unavailable:
         return Unavailable("ledger.unwritable", f"the ledger cannot be written ({self._broken}), and what is not recorded is not done; "

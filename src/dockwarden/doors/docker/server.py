@@ -13,13 +13,14 @@ import ssl
 import stat
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from dockwarden.doors.docker.connection import ClientConnection
+from dockwarden.doors.docker.endless import is_endless
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.grammar import RequestHeads
 from dockwarden.doors.docker.tls import TlsSide
@@ -30,6 +31,8 @@ from dockwarden.words.principal import Principal
 
 BACKLOG = 4096
 LOOK_EVERY_S = 1.0
+STREAMS_S = 2.0
+"""How long a drain leaves streams open: enough for a short `docker exec` to end."""
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -69,7 +72,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a drain had to cut: calls that did not end in time, and hijacked streams."""
+    """What a drain had to cut: calls that did not end in time, and streams, raw or endless."""
 
     calls: int
     streams: int
@@ -88,6 +91,7 @@ class Server:
         self._connections: set[ClientConnection] = set()
         self._held: Counter[Principal] = Counter()
         self._listeners: list[asyncio.Server] = []
+        self._files: list[SocketFile] = []
         self._log = get_logger("dockwarden.door")
         self._looking = self.loop.call_later(LOOK_EVERY_S, self._look)
 
@@ -98,6 +102,7 @@ class Server:
             BadConfig: the address cannot be had.
         """
         sock = open_listener(address, mode)
+        self._files.append(SocketFile(address))
         await self.listen_on(sock, tls)
 
     async def listen_on(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
@@ -125,23 +130,46 @@ class Server:
                 connection.principal = fresh(connection.principal)
                 self._held[connection.principal] += 1
 
-    async def drain(self, seconds: float) -> Drained:
-        """Accept no more, let what is under way end for `seconds`, then cut the rest."""
+    async def drain(self, seconds: float, streams_s: float = STREAMS_S) -> Drained:
+        """Accept no more, let calls under way end for `seconds` and streams for `streams_s` of them, then cut what is left.
+
+        A stream has no end of its own (`events`, `logs -f`, a raw one), so waiting for it would be waiting for nothing. The socket
+        files go that `listen` made, if they are still ours.
+        """
         self.is_draining = True
         self._looking.cancel()
         for listener in self._listeners:
             listener.close()
         for connection in tuple(self._connections):
             connection.retire()
-        end = self.loop.time() + seconds
-        while any(connection.is_busy for connection in self._connections) and self.loop.time() < end:  # noqa: ASYNC110  it ends but once
-            await asyncio.sleep(0.02)
-        left = tuple(self._connections)
-        drained = Drained(sum(one.is_busy and not one.is_hijacked for one in left), sum(one.is_hijacked for one in left))
-        for connection in left:
-            connection.kill()
+        await self._until_idle(min(streams_s, seconds), lambda connection: connection.is_busy)
+        streams = self._kill([one for one in self._connections if self._is_stream(one)])
+        await self._until_idle(seconds - streams_s, lambda connection: connection.is_busy and not self._is_stream(connection))
+        streams += self._kill([one for one in self._connections if self._is_stream(one)])
+        calls = self._kill(tuple(self._connections))
         await asyncio.sleep(0)
-        return drained
+        for file in self._files:
+            file.remove()
+        return Drained(calls, streams)
+
+    async def _until_idle(self, seconds: float, counts: Callable[[ClientConnection], bool]) -> None:
+        end = self.loop.time() + seconds
+        while any(map(counts, self._connections)) and self.loop.time() < end:  # noqa: ASYNC110  it ends but once
+            await asyncio.sleep(0.02)
+
+    def _is_stream(self, connection: ClientConnection) -> bool:
+        """Whether what is under way has no end of its own."""
+        exchange = connection._exchange
+        return connection.is_hijacked or (exchange is not None and connection.is_busy and is_endless(exchange.head))
+
+    @staticmethod
+    def _kill(connections: Iterable[ClientConnection]) -> int:
+        """Cut `connections`; return how many of them were busy."""
+        chosen = tuple(connections)
+        busy = sum(one.is_busy for one in chosen)
+        for connection in chosen:
+            connection.kill()
+        return busy
 
     # --- what a connection asks ---
 
@@ -186,30 +214,41 @@ class Server:
         self._looking = self.loop.call_later(LOOK_EVERY_S, self._look)
 
 
-def open_listener(address: str, mode: int = 0o666) -> socket.socket:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an operator reads of an address that cannot be had: the setting that names it, and what to do about a taken one."""
+
+    where: str = "[[door]] listen"
+    mend: str = "stop what listens there, or choose another path"
+
+
+def open_listener(address: str, mode: int = 0o666, refusal: Refusal = Refusal()) -> socket.socket:
     """Return a listening socket at `address`; a dead unix socket of that name is replaced, a live one is not.
 
     Raises:
-        BadConfig: the address cannot be had.
+        BadConfig: the address cannot be had; `refusal` has its place and mend.
     """
     parts = urlsplit(address)
     try:
         if parts.scheme == "unix":
-            return _unix_listener(parts.path, mode)
+            return _unix_listener(parts.path, mode, refusal)
         family = socket.AF_INET6 if ":" in (parts.hostname or "") else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((parts.hostname, parts.port))
         sock.listen(BACKLOG)
         return sock
+    except FileNotFoundError:
+        folder = Path(parts.path).parent
+        raise BadConfig(refusal.where, f"{address} cannot be had: its folder is not there", f"mkdir -p {folder}, or choose another path") from None
     except OSError as error:
-        what = f"{address} cannot be had ({error.strerror})"
-        raise BadConfig("[[door]] listen", what, "stop what listens there, or choose another") from None
+        what = f"{address} cannot be had ({error.strerror or error})"
+        raise BadConfig(refusal.where, what, refusal.mend) from None
 
 
-def _unix_listener(path: str, mode: int) -> socket.socket:
+def _unix_listener(path: str, mode: int, refusal: Refusal) -> socket.socket:
     if os.path.lexists(path):
-        _remove_dead(path)
+        _remove_dead(path, refusal)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o777 & ~mode)
     try:
@@ -220,11 +259,37 @@ def _unix_listener(path: str, mode: int) -> socket.socket:
     return sock
 
 
-def _remove_dead(path: str) -> None:
+def _remove_dead(path: str, refusal: Refusal) -> None:
     """Remove the socket file of a process that is gone; whatever else is there stays."""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise BadConfig("[[door]] listen", f"{path} is there already and is no socket", "remove it, or choose another path")
+        raise BadConfig(refusal.where, f"{path} is there already and is no socket", "remove it, or choose another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(ConnectionRefusedError):
         probe.connect(path)
-        raise BadConfig("[[door]] listen", f"somebody listens at {path} already", "stop that, or choose another path")
+        raise BadConfig(refusal.where, f"somebody listens at {path} already", refusal.mend)
     Path(path).unlink()
+
+
+class SocketFile:
+    """The file of a unix socket that this process has just made, so that no other's is ever taken away.
+
+    It is held open, since the number of a file that is gone may be given to the next one of that name.
+    """
+
+    def __init__(self, address: str) -> None:
+        """`address` is where the socket listens; of a tcp one there is no file."""
+        parts = urlsplit(address)
+        self._path = Path(parts.path)
+        self._fd = os.open(parts.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) if parts.scheme == "unix" else -1
+
+    def remove(self) -> None:
+        """Take the file away if it is still ours. Safe to call twice."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        try:
+            if os.path.samestat(os.fstat(fd), self._path.lstat()):
+                self._path.unlink()
+        except FileNotFoundError:
+            pass
+        finally:
+            os.close(fd)

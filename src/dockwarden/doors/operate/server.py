@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,12 +16,16 @@ from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.words.errors import BadConfig
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+ASK_S, CLOSE_S = 5.0, 1.0
 
 Health = Callable[[], Mapping[str, bool]]
 """Each part's name → whether it works now; called from the server's thread, so it must only read."""
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = ASK_S
+    """A caller that says nothing must not keep the next one waiting for ever."""
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a scrape every few seconds is no news."""
 
@@ -37,6 +43,7 @@ class OperateServer:
         where = "[operate] listen"
         if host.strip("[]") not in LOOPBACK or not port.isdecimal():
             raise BadConfig(where, f"{listen!r} is not on loopback", "write 127.0.0.1:PORT, or leave it empty")
+        self._host = host.strip("[]")
         figures = make_wsgi_app(metrics.registry)
 
         def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -45,16 +52,24 @@ class OperateServer:
             return _healthz(environ, start, health)
 
         try:
-            self._server: WSGIServer = make_server(host.strip("[]"), int(port), app, handler_class=_Quiet)
+            self._server: WSGIServer = make_server(self._host, int(port), app, handler_class=_Quiet)
         except OSError as error:
             raise BadConfig(where, f"{listen} cannot be had ({error.strerror})", "choose another port") from None
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 5.0}, name="operate", daemon=True)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._serve, name="operate", daemon=True)
         self._thread.start()
 
+    def _serve(self) -> None:
+        """Answer one after the other, asleep in between; the library's own loop wakes up to see whether it must end."""
+        while not self._is_closing:
+            self._server.handle_request()
+
     def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
+        """Stop listening, at once: a connection of ours wakes the thread up."""
+        self._is_closing = True
+        with contextlib.suppress(OSError), socket.create_connection((self._host, self.port), CLOSE_S):
+            self._thread.join(CLOSE_S)
         self._server.server_close()
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from dockwarden.access.peer import UCRED
 from dockwarden.doors.docker.exchange import Exchange
-from dockwarden.doors.docker.server import Limits, Peer, Server, open_listener
+from dockwarden.doors.docker.server import Limits, Peer, Refusal, Server, SocketFile, open_listener
 from dockwarden.doors.plugin.activation import inherited
 from dockwarden.logs import get_logger
 from dockwarden.words.errors import BadConfig, Forbidden, Refused
@@ -26,6 +26,8 @@ BODY_BYTES = 32 << 20
 FOR_EVER_S = 365 * 86_400.0
 LIMITS = Limits(connections_per_principal=4096, idle_s=FOR_EVER_S)
 """An Engine keeps its connections; one that we cut while it calls costs it a second's pause."""
+
+TAKEN = Refusal("[engine] plugin", "stop that, or choose another name: each dockwarden of a machine needs its own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class PluginSocket:
         self._answers = {**answers, "/Plugin.Activate": _activate(implements)}
         self._server = Server(self._handle, _identify, LIMITS)
         self._log = get_logger("dockwarden.plugin")
-        self._is_ours = False
+        self._file: SocketFile | None = None
 
     async def open(self, environment: Mapping[str, str] = os.environ) -> None:
         """Accept calls, on the socket a service manager opened for us if there is one.
@@ -67,15 +69,15 @@ class PluginSocket:
         handed = inherited(self.path, environment, os.getpid())
         if handed is None:
             _make_folder(self.path.parent)
-            handed = open_listener(f"unix://{self.path}", 0o600)
-            self._is_ours = True
+            handed = open_listener(f"unix://{self.path}", 0o600, TAKEN)
+            self._file = SocketFile(f"unix://{self.path}")
         await self._server.listen_on(handed)
 
     async def close(self, seconds: float = 2.0) -> None:
         """Accept no more, let what is under way end, and take away the socket file if we made it."""
         await self._server.drain(seconds)
-        if self._is_ours:
-            await asyncio.to_thread(self.path.unlink, missing_ok=True)
+        if self._file is not None:
+            await asyncio.to_thread(self._file.remove)
 
     async def _handle(self, exchange: Exchange) -> None:
         document = await exchange.body(BODY_BYTES)
