@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from dockwarden.access.owners import Held, Owned, Owners
-from dockwarden.doors.docker.carry import ON_ITS_ANSWER, needs_no_lookup
 from dockwarden.doors.docker.judge import collection, judge, refusal, rejudge
+from dockwarden.doors.docker.look import ON_ITS_ANSWER, needs_no_lookup
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.resolve import HostAccounts, HostView, Resolver
 from dockwarden.doors.docker.sight import may_see

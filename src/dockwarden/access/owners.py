@@ -6,8 +6,8 @@ labels. So every create through a door carries a random mark (`dockwarden.call`)
 - A mark whose answer was lost in a crash is *pending*, and is believed once, by the first object that carries it.
 - An object whose labels name an owner but that is not in the index is nobody's.
 - A volume has no id: its name counts only together with the mark that it was made with.
-- An image name is held by who made it first through us. A name that the Engine has and nobody here made is everybody's; so is one that
-  came from a registry (`pull`), which anybody may fetch again.
+- An image name is held by who made it first through us, from the moment that this is announced. A name that the Engine has and nobody
+  here made is everybody's; so is one that came from a registry (`pull`), which anybody may fetch again.
 
 The index is a projection of the ledger: it can be rebuilt from it, and after a crash the ledger's tail is applied to the last snapshot.
 The snapshot is a SQLite file of the standard library's: an ORM would cost a fifth of the memory that the whole process may rest at.
@@ -59,29 +59,30 @@ class Held:
 class Deed:
     """What one call changed of this: as it stands in the `detail` of its ledger entries.
 
-    `mark` with `marks` and `owner` announces, in an intent, what may be made; `made` are [kind, id, owner, mark], `named`
-    [name, owner, origin], `gone` [kind, id] or ["Name", name].
+    `mark` with `marks` and `owner` announces, in an intent, what may be made; `claims` [name, owner, origin] which image names, that are
+    nobody's yet, it may give. `made` are [kind, id, owner, mark], `named` [name, owner, origin], `gone` [kind, id] or ["Name", name].
     """
 
     mark: str = ""
     marks: str = ""
     owner: str = ""
+    claims: tuple[tuple[str, str, str], ...] = ()
     made: tuple[tuple[str, str, str, str], ...] = ()
     named: tuple[tuple[str, str, str], ...] = ()
     gone: tuple[tuple[str, str], ...] = ()
 
     def detail(self) -> dict[str, Any]:
         """What of it says something, for the ledger."""
-        parts = {"mark": self.mark, "marks": self.marks, "owner": self.owner, "made": self.made, "named": self.named, "gone": self.gone}
-        return {name: value for name, value in parts.items() if value}
+        parts = {"mark": self.mark, "marks": self.marks, "owner": self.owner, "claims": self.claims, "made": self.made, "named": self.named}
+        return {name: value for name, value in {**parts, "gone": self.gone}.items() if value}
 
     @staticmethod
     def of(detail: Mapping[str, Any]) -> Deed:
         """The deed in a ledger entry's detail."""
         return Deed(
             str(detail.get("mark", "")), str(detail.get("marks", "")), str(detail.get("owner", "")),
-            tuple(tuple(row) for row in detail.get("made", ())), tuple(tuple(row) for row in detail.get("named", ())),
-            tuple(tuple(row) for row in detail.get("gone", ())),
+            tuple(tuple(row) for row in detail.get("claims", ())), tuple(tuple(row) for row in detail.get("made", ())),
+            tuple(tuple(row) for row in detail.get("named", ())), tuple(tuple(row) for row in detail.get("gone", ())),
         )
 
 
@@ -101,11 +102,11 @@ class Owners:
     # --- asking ---
 
     def resource(
-        self, kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: Iterable[str] = (), asker: str = ""
+        self, kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: Iterable[str] = (), asker: str = "", *, whole: bool = False
     ) -> Resource:
-        """Return the resource that an Engine object is, its owner by this index alone."""
+        """Return the resource that an Engine object is, its owner by this index alone. `whole` asks for an image with all of its names."""
         if kind is Kind.IMAGE:
-            return self._image(id, name, labels, tuple(tags), asker)
+            return self._image(id, name, labels, tuple(tags), asker, whole=whole)
         owned = self._owner_of(kind, id, labels)
         is_shared = kind is Kind.NETWORK and owned is None and name in SHARED_NETWORKS
         return Resource(kind, id, name, owned.owner if owned else "", is_shared, labels)
@@ -144,13 +145,18 @@ class Owners:
         owned = self.owned[kind.value, id] = Owned(pending[1], mark)
         return owned
 
-    def _image(self, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...], asker: str) -> Resource:
-        """An image by all of its names: for all if one of them is, the asker's if one of them is."""
+    def _image(self, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...], asker: str, *, whole: bool) -> Resource:
+        """An image as it goes by some names: for all if one of them is, the asker's if one of them is; whole, only if every one is.
+
+        Its id counts as a name that is held by who built or committed it, where it goes by no other.
+        """
         holders = [self.held.get(full_name(tag)) for tag in tags if not tag.startswith("<none>")]
         is_shared = any(holder is None or holder.origin == PULL or self.is_sharing(holder.owner) for holder in holders)
         owners = [holder.owner for holder in holders if holder is not None]
-        owners += [owned.owner] if (owned := self.owned.get((Kind.IMAGE.value, id))) else []
-        owner = asker if asker and asker in owners else next(iter(owners), "")
+        if (whole or not owners) and (owned := self.owned.get((Kind.IMAGE.value, id))):
+            owners.append(owned.owner)
+        is_theirs = bool(asker) and (asker in owners if not whole else set(owners) == {asker} and not is_shared)
+        owner = asker if is_theirs else next((one for one in owners if one != asker or not whole), "")
         return Resource(Kind.IMAGE, id, name, owner, is_shared, labels)
 
     # --- telling ---
@@ -160,6 +166,8 @@ class Owners:
         self.version += 1
         if deed.mark and deed.marks and len(self.pending) < MOST_PENDING:
             self.pending[deed.mark] = (deed.marks, deed.owner)
+        for name, owner, origin in deed.claims:  # INVARIANT: claimed before it is there, so that it is nobody else's for a moment
+            self.held[name] = Held(owner, origin)
         for kind, id, owner, mark in deed.made:
             self.owned[kind, id] = Owned(owner, mark)
             self.pending.pop(mark, None)

@@ -66,8 +66,7 @@ class ContainerState:
     """The container that a call is about (exec, update, commit, archive), from its inspect answer.
 
     `user` is its `Config.User`: numbers where it was made through us. `group_add` is `HostConfig.GroupAdd`. `binds` counts what
-    of the host is mounted in it, our own driver's mounts included; `bind_targets` says where, cleaned, as far as the caller's own
-    account could not do all that the Engine can do there.
+    of the host is mounted in it, our own driver's mounts included.
     """
 
     id: str
@@ -76,7 +75,6 @@ class ContainerState:
     is_privileged: bool = False
     userns_mode: str = ""
     binds: int = 0
-    bind_targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

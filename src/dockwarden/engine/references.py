@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dockwarden.engine.fields import read
-from dockwarden.engine.images import ALL_TAGS, ImageReference, combine, with_repo_tag
+from dockwarden.engine.images import ALL_TAGS, ImageReference, combine, is_id, parse_reference, with_repo_tag
 from dockwarden.engine.runs import NO_LIST, NO_OBJECTS
 from dockwarden.words.ask import Kind
 from dockwarden.words.errors import Malformed
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 BUILT_IN_NETWORKS = frozenset({"", "default", "bridge", "none", "host", "nat"})
 """Words of NetworkMode that name no network of anybody."""
 KEEPS_ITS_NAME = frozenset({
-    "image.push", "image.remove", "image.inspect", "image.save", "image.history", "image.attestations", "image.distribution",
+    "image.push", "image.remove", "image.inspect", "image.history", "image.attestations", "image.distribution",
     "volume.inspect", "volume.remove", "volume.update",
 })
 """Actions whose path goes on as written: the name is what they are about, or the thing has no id."""
+
+
+SAVES = frozenset({"image.save"})
+"""Actions that keep the name, but for which a name without a tag means every tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def _slots(call: EngineCall) -> Iterator[_Slot]:
     elif action == "image.commit":
         yield from _query(call, Kind.CONTAINER, "container")
     elif action == "image.save":
-        yield from _query(call, Kind.IMAGE, "names", is_kept=True)
+        yield from _query(call, Kind.IMAGE, "names")
     elif action == "image.build":
         yield from _build(call)
 
@@ -103,9 +107,26 @@ def _path(call: EngineCall) -> Iterator[_Slot]:
         return
 
     def put(call: EngineCall, id: str) -> EngineCall:
+        if route.action in SAVES:
+            return replace(call, names={**call.names, route.ref: _one_tag(call.names[route.ref], id)})
         return call if route.action in KEEPS_ITS_NAME else replace(call, names={**call.names, route.ref: id})
 
-    yield _Slot(Reference(route.kind, call.names[route.ref], "path"), put)
+    text = call.names[route.ref]
+    yield _Slot(Reference(route.kind, _pushed(text, call.first("tag")) if route.action == "image.push" else text, "path"), put)
+
+
+def _one_tag(text: str, id: str) -> str:
+    """An image as a save is asked for it: a name without a tag would save all of its tags, though `latest` is what was judged."""
+    if is_id(text) or id.removeprefix("sha256:").startswith(text):
+        return id
+    named = parse_reference(text)
+    return text if named.digest or named.tag else named.tagged().familiar
+
+
+def _pushed(text: str, tag: str) -> str:
+    """An image as a push names it: repository and tag apart."""
+    named = with_repo_tag(text, tag) if tag else None
+    return named.familiar if named else text
 
 
 def _query(call: EngineCall, kind: Kind, name: str, *, is_kept: bool = False) -> Iterator[_Slot]:
@@ -114,7 +135,8 @@ def _query(call: EngineCall, kind: Kind, name: str, *, is_kept: bool = False) ->
 
         def put(call: EngineCall, id: str, at: int = at) -> EngineCall:
             now = call.query[name]
-            return call if is_kept else replace(call, query={**call.query, name: (*now[:at], id, *now[at + 1 :])})
+            sent = _one_tag(now[at], id) if call.route.action in SAVES else id
+            return call if is_kept else replace(call, query={**call.query, name: (*now[:at], sent, *now[at + 1 :])})
 
         if text:
             yield _Slot(Reference(kind, text, f"query:{name}" if len(values) == 1 else f"query:{name}[{at}]"), put)

@@ -268,8 +268,8 @@ WITH_MORE: list[tuple[str, Asked, dict[str, Any], dict[str, Any]]] = [
     (
         "archive-bind",
         ("PUT /containers/web/archive?path=/tmp", None),
-        {"container": ContainerState("w", binds=1, bind_targets=("/data",))},
         {"container": ContainerState("w", binds=1)},
+        {"container": ContainerState("w")},
     ),
     ("build-add:http://x", (BUILD, None), {"dockerfile": "FROM busybox\nADD http://x /y"}, {"dockerfile": "FROM busybox\nADD x /y"}),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -9,15 +10,17 @@ from typing import Any
 
 import msgspec
 
+from dockwarden.access.claims import Claim, Claims
 from dockwarden.access.owners import PULL, Deed, Owners
-from dockwarden.doors.docker.deeds import ANONYMOUS, ORIGINS, deed_of, makes_anonymous, named
+from dockwarden.doors.docker.deeds import ANONYMOUS, ORIGINS, claims, deed_of, makes_anonymous, named
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
 from dockwarden.doors.docker.resolve import Resolver
-from dockwarden.doors.docker.sight import Sight
+from dockwarden.doors.docker.sight import Sight, may_see
+from dockwarden.doors.docker.told import told
 from dockwarden.doors.docker.trail import Trail
-from dockwarden.doors.docker.uploads import Uploads
+from dockwarden.doors.docker.uploads import Announcer, Uploads
 from dockwarden.engine.call import Answer, Takes
 from dockwarden.engine.fields import read
 from dockwarden.engine.veil.events import EventVeil
@@ -27,7 +30,11 @@ from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.stream import Hijacked, StreamAnswer
 from dockwarden.words.ask import Kind
-from dockwarden.words.errors import Refused, Withheld
+from dockwarden.words.errors import Forbidden, Hidden, Refused, Withheld
+from dockwarden.words.principal import Principal
+
+GRACE_S = 30.0
+"""How long after a call that broke off its image names stay claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +44,66 @@ class Carrier:
     link: EngineLink
     lookups: Lookups
     owners: Owners
+    claims: Claims
     resolver: Resolver
     preparer: Preparer
     sight: Sight
     answer_bytes: int
     is_observing: bool = False
 
-    async def carry(self, exchange: Exchange, prepared: Prepared, policies: PolicySet, trail: Trail) -> None:
-        """Send a prepared call and bring its answer back.
+    async def carry(self, exchange: Exchange, prepared: Prepared, policies: PolicySet, trail: Trail, claim: Claim) -> None:
+        """Send a prepared call and bring its answer back. `claim` is let go of when no name can come of it any more.
 
         Raises: what the wire raises; the ledger has the outcome either way.
         """
         route = prepared.call.route
+        about = {"about": said} if (said := told(prepared)) else {}
         trail.sending(prepared.call, prepared.request)
         if route.is_changing:
-            await trail.intent(prepared.announced.detail())
-            self.owners.apply(prepared.announced)
-        done, status = Deed(), 0
+            announced = replace(prepared.announced, claims=claims(prepared))
+            await trail.intent({**announced.detail(), **about})
+            self.owners.apply(announced)
+            about = {}
+        uploads = Uploads(self.resolver, policies, Announcer(self.owners, trail, claim), self.is_observing)
+        done, status, is_whole = Deed(), 0, False
         try:
             if prepared.volumes:
                 done = await self.preparer.make_volumes(prepared)
             if route.takes is Takes.TAR:
-                done = _joined(done, await self._upload(exchange, prepared, policies))
+                await self._upload(exchange, prepared, uploads)
             elif route.answer is Answer.HIJACK and not read(prepared.call.body, "Detach", False):
                 await self._hijack(exchange, prepared)
             elif route.action == "system.events":
                 await self._events(exchange, prepared, policies)
             elif route.answer is Answer.STREAM:
-                done = _joined(done, await self._stream(exchange, prepared))
+                await self._stream(exchange, prepared)
             else:
                 done = _joined(done, await self._whole(exchange, prepared, policies))
-            status = exchange.status
+            status, is_whole = exchange.status, True
         except Refused as error:
             status = exchange.status or error.status
             raise
         finally:
+            status = status or exchange.status or 500
+            if route.action in ORIGINS:
+                done = _joined(done, await self._names_after(prepared, uploads.named, status, is_whole=is_whole))
             self.owners.apply(done)
             if prepared.announced.mark and status >= 400:
                 self.owners.forget(prepared.mark)
-            trail.outcome(status, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out, detail=done.detail(), changing=route.is_changing)
+            detail = {**done.detail(), **about}
+            trail.outcome(status, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out, detail=detail, changing=route.is_changing)
+            if is_whole:
+                claim.release()
+            else:  # the Engine may still be about to give the name
+                asyncio.get_running_loop().call_later(GRACE_S, claim.release)
 
     async def _whole(self, exchange: Exchange, prepared: Prepared, policies: PolicySet) -> Deed:
         answer = await self.link.call(prepared.request, self.answer_bytes)
+        action = prepared.call.route.action
         done = deed_of(prepared, answer.status, answer.body)
         self.owners.apply(done)
-        action = prepared.call.route.action
+        if action == "volume.create" and answer.status == 201 and not done.made:
+            self._check_taken(answer, exchange.principal, policies)
         if answer.status == 200 and is_veiled(action):
             try:
                 said: Any = veil(action, msgspec.json.decode(answer.body), self.sight.view(exchange.principal, policies))
@@ -90,6 +112,15 @@ class Carrier:
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
         exchange.answer_with(answer)
         return _joined(done, await self._anonymous(prepared, done))
+
+    def _check_taken(self, answer: WholeAnswer, principal: Principal, policies: PolicySet) -> None:
+        """Refuse the volume of somebody else's that the Engine gives to who asks for a new one of that name."""
+        try:
+            resource = self.lookups.resource_of(Kind.VOLUME, msgspec.json.decode(answer.body))
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+            raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
+        if not may_see(principal, resource, policies) and not self.is_observing:
+            raise Forbidden("volume.taken", f"there is a volume {resource.name} already, and it is not yours; choose another name")
 
     async def _anonymous(self, prepared: Prepared, done: Deed) -> Deed:
         """The anonymous volumes that came with a container: whoever made that, made them."""
@@ -102,37 +133,35 @@ class Carrier:
             return Deed(made=tuple((Kind.VOLUME.value, name, owner, "") for name in names if ANONYMOUS.fullmatch(name)))
         return Deed()
 
-    async def _stream(self, exchange: Exchange, prepared: Prepared) -> Deed:
-        stream = await exchange.unless_gone(self.link.open(prepared.request))
-        await exchange.relay(stream)
-        return await self._named_by(prepared, (), stream)
+    async def _stream(self, exchange: Exchange, prepared: Prepared) -> None:
+        await exchange.relay(await exchange.unless_gone(self.link.open(prepared.request)))
 
-    async def _upload(self, exchange: Exchange, prepared: Prepared, policies: PolicySet) -> Deed:
-        uploads = Uploads(self.resolver, policies, self.is_observing)
+    async def _upload(self, exchange: Exchange, prepared: Prepared, uploads: Uploads) -> None:
         stream = await self.link.open(prepared.request, uploads.judged(exchange, prepared))
         if prepared.call.route.answer is Answer.STREAM:
             await exchange.relay(stream)
         else:
             exchange.answer_with(await stream.whole(self.answer_bytes))
-        return await self._named_by(prepared, uploads.named, stream)
 
-    async def _named_by(self, prepared: Prepared, more: tuple[str, ...], stream: StreamAnswer) -> Deed:
-        """The image names that are there after a pull, build, import or load, and the images they name."""
-        call, owner = prepared.call, prepared.resolved.known.principal.name
-        if call.route.action not in ORIGINS or stream.status >= 400:
-            return Deed()
-        given, made = [], []
-        for name, who, origin in named(call, more, owner):
-            with contextlib.suppress(Refused):
+    async def _names_after(self, prepared: Prepared, more: tuple[str, ...], status: int, *, is_whole: bool) -> Deed:
+        """The image names that are there after a pull, build, import, load, tag or commit, and the images they name.
+
+        A name that was claimed and is not there is nobody's again; but not after a call that broke off, since it may still come.
+        """
+        owner = prepared.resolved.known.principal.name
+        given, made, gone = [], [], []
+        for name, who, origin in named(prepared.call, more, owner):
+            try:
                 seen = await self.lookups.look(Kind.IMAGE, name)
-                given.append((name, who, origin))
-                if origin != PULL and not seen.resource.owner and not self._was_there(prepared, seen.resource.id):
-                    made.append((Kind.IMAGE.value, seen.resource.id, who, ""))
-        return Deed(made=tuple(made), named=tuple(given))
-
-    @staticmethod
-    def _was_there(prepared: Prepared, id: str) -> bool:
-        return any(resource.id == id for resource in prepared.resolved.known.found.values())
+            except Hidden:
+                gone += [("Name", name)] if is_whole else []
+            except Refused:
+                continue
+            else:
+                given += [(name, who, origin)] if status < 400 else []
+                is_new = origin != PULL and not self.owners.owner_of_id(Kind.IMAGE, seen.resource.id) and not _was_there(prepared, seen.resource.id)
+                made += [(Kind.IMAGE.value, seen.resource.id, who, "")] if is_new else []
+        return Deed(made=tuple(made), named=tuple(given), gone=tuple(gone))
 
     async def _hijack(self, exchange: Exchange, prepared: Prepared) -> None:
         answer = await exchange.unless_gone(self.link.upgrade(prepared.request, prepared.call.headers.get("upgrade", "")))
@@ -158,6 +187,10 @@ async def _shown(stream: StreamAnswer, events: EventVeil) -> AsyncIterator[bytes
         raise Withheld("veil.unreadable", "an event cannot be read, so nothing more is shown") from None
     finally:
         stream.close()
+
+
+def _was_there(prepared: Prepared, id: str) -> bool:
+    return any(resource.id == id for resource in prepared.resolved.known.found.values())
 
 
 def _joined(one: Deed, other: Deed) -> Deed:

@@ -11,6 +11,7 @@ import msgspec
 from dockwarden.access.owners import PULL, Deed, full_name
 from dockwarden.doors.docker.prepare import PRUNES, Prepared
 from dockwarden.engine.call import EngineCall
+from dockwarden.engine.labels import CALL
 from dockwarden.engine.references import moved_names
 from dockwarden.engine.runs import run_of_create
 from dockwarden.words.ask import Kind
@@ -25,6 +26,7 @@ MADE_AT: Mapping[str, tuple[Kind, str]] = {
 }
 """Which field of the answer holds the id of what was made."""
 REMOVES = frozenset({"container.remove", "network.remove", "volume.remove", "service.remove", "secret.remove", "config.remove"})
+NEW = "new"
 PRUNED = {"container.prune": "ContainersDeleted", "network.prune": "NetworksDeleted", "volume.prune": "VolumesDeleted"}
 ORIGINS = {"image.pull": PULL, "image.build": "build", "image.tag": "tag", "image.commit": "commit", "image.import": "import", "image.load": "load"}
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -43,13 +45,15 @@ def makes_anonymous(prepared: Prepared) -> bool:
 
 def deed_of(prepared: Prepared, status: int, body: bytes) -> Deed:
     """What a whole answer says was done; nothing where the call failed or cannot be read."""
-    call, action = prepared.call, prepared.call.route.action
+    action = prepared.call.route.action
     if not 200 <= status < 300:
         return Deed()
     said = _decoded(body)
     owner = prepared.resolved.known.principal.name
     if action in MADE_AT and isinstance(said, dict):
         kind, field = MADE_AT[action]
+        if kind is Kind.VOLUME and not is_made_by(prepared.mark, said):
+            return Deed()  # it was there before: the Engine answers as if it had made it
         return Deed(made=((kind.value, str(said.get(field, "")), owner, prepared.mark),))
     if action in REMOVES and prepared.resolved.subject is not None:
         return Deed(gone=((prepared.resolved.subject.kind.value, prepared.resolved.subject.id),))
@@ -58,10 +62,19 @@ def deed_of(prepared: Prepared, status: int, body: bytes) -> Deed:
     if action == "image.remove":
         return Deed(gone=tuple(_untagged(said)))
     if action == "image.commit" and isinstance(said, dict):
-        return Deed(made=((Kind.IMAGE.value, str(said.get("Id", "")), owner, ""),), named=named(call, (), owner))
-    if action == "image.tag":
-        return Deed(named=named(call, (), owner))
+        return Deed(made=((Kind.IMAGE.value, str(said.get("Id", "")), owner, ""),))
     return Deed()
+
+
+def is_made_by(mark: str, volume: Mapping[str, Any]) -> bool:
+    """Whether a volume, as the Engine describes it, was made by the call of that mark."""
+    return bool(mark) and (volume.get("Labels") or {}).get(CALL) == mark
+
+
+def claims(prepared: Prepared) -> tuple[tuple[str, str, str], ...]:
+    """The image names that are nobody's yet, and that the call may give."""
+    known, owner = prepared.resolved.known, prepared.resolved.known.principal.name
+    return tuple(row for row in named(prepared.call, (), owner) if known.names.get(row[0]) == NEW)
 
 
 def named(call: EngineCall, more: tuple[str, ...], owner: str) -> tuple[tuple[str, str, str], ...]:

@@ -21,6 +21,7 @@ from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.engine.call import CallHead, EngineCall, Takes
 from dockwarden.engine.read import read_call, read_head
+from dockwarden.engine.references import moved_names
 from dockwarden.ledger.writer import Ledger
 from dockwarden.policy.load import PolicySet
 from dockwarden.words.ask import Verdict
@@ -65,12 +66,19 @@ class Flow:
         if needs_no_lookup(call):
             await self.looks.look(exchange, call, request, policies, trail)
             return
-        resolved = await self.carrier.resolver.resolve(
-            exchange.principal, self.door, call, needs_more=bool(policies.needs & {"name", "labels"})
-        )
-        judgement = await self._judged(call, resolved, policies, trail)
-        prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id)
-        await self.carrier.carry(exchange, prepared, policies, trail)
+        # INVARIANT: a name is claimed before it is looked up, so that how it is held stays so until the call is over
+        claim = self.carrier.claims.by(exchange.principal.name, only_fetches=call.route.action == "image.pull")
+        try:
+            claim.take(moved_names(call))
+            resolved = await self.carrier.resolver.resolve(
+                exchange.principal, self.door, call, needs_more=bool(policies.needs & {"name", "labels"})
+            )
+            judgement = await self._judged(call, resolved, policies, trail)
+            prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id)
+        except BaseException:
+            claim.release()
+            raise
+        await self.carrier.carry(exchange, prepared, policies, trail, claim)
 
     async def _read(self, exchange: Exchange, trail: Trail) -> EngineCall:
         wire = exchange.head

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dockwarden.access.owners import Owners
+from dockwarden.access.owners import Owners, full_name
 from dockwarden.engine.call import Request
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.words.ask import Kind, Resource
@@ -68,8 +68,10 @@ class Lookups:
     def __init__(self, ask: Asked, owners: Owners) -> None:
         self.ask, self._owners = ask, owners
 
-    async def look(self, kind: Kind, text: str, asker: str = "") -> Seen:
+    async def look(self, kind: Kind, text: str, asker: str = "", *, whole: bool = False) -> Seen:
         """Return what `text` names now; `asker` is preferred among the owners of an image with several names.
+
+        An image that is called by a name is judged by that name alone; `whole` judges it by all it has.
 
         Raises:
             Hidden: it is not there; the message is the Engine's own.
@@ -87,7 +89,7 @@ class Lookups:
             said: dict[str, Any] = msgspec.json.decode(answer.body, type=dict[str, Any])
             if kind is Kind.EXEC:
                 return await self._exec(said)
-            return Seen(self.resource_of(kind, said, asker), said)
+            return Seen(self.resource_of(kind, said, asker, text, whole=whole), said)
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             raise Withheld("engine.unreadable_answer", f"the Engine's description of {kind.value.lower()} {text} cannot be read") from None
 
@@ -98,16 +100,24 @@ class Lookups:
             return Resource(kind, text, owner=owner) if owner else None
         return None
 
-    def resource_of(self, kind: Kind, said: dict[str, Any], asker: str = "") -> Resource:
-        """The resource that an inspect answer describes, its owner taken from our own index."""
-        tags = tuple(said.get("RepoTags") or ()) if kind is Kind.IMAGE else ()
-        return self._owners.resource(kind, id_of(kind, said), name_of(kind, said), labels_of(kind, said), tags, asker)
+    def resource_of(self, kind: Kind, said: dict[str, Any], asker: str = "", text: str = "", *, whole: bool = False) -> Resource:
+        """The resource that an inspect answer describes, its owner taken from our own index; `text` is what it was called by."""
+        tags = _names_of(said, text) if kind is Kind.IMAGE else ()
+        whole = whole and len(tags) == len(said.get("RepoTags") or ())
+        return self._owners.resource(kind, id_of(kind, said), name_of(kind, said), labels_of(kind, said), tags, asker, whole=whole)
 
     async def _exec(self, said: dict[str, Any]) -> Seen:
         """An exec is its container's: whoever owns that owns it."""
         container = str(said["ContainerID"])
         resource = self.known(Kind.CONTAINER, container) or (await self.look(Kind.CONTAINER, container)).resource
         return Seen(Resource(Kind.EXEC, str(said["ID"]), "", resource.owner, resource.is_shared, resource.labels), said)
+
+
+def _names_of(said: dict[str, Any], text: str) -> tuple[str, ...]:
+    """The names of an image that count: the one it was called by, or all of them where that is an id or a digest."""
+    tags = tuple(str(tag) for tag in said.get("RepoTags") or ())
+    called = full_name(text) if text else ""
+    return tuple(tag for tag in tags if full_name(tag) == called) or tags
 
 
 def said_absent(answer: WholeAnswer, kind: Kind, text: str) -> Hidden:

@@ -30,7 +30,7 @@ from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.policy.schema import ENV_READ
 from dockwarden.words.ask import Ask, Kind, Resource
-from dockwarden.words.errors import Refused, Unavailable
+from dockwarden.words.errors import Forbidden, Refused, Unavailable
 
 MARKED: Mapping[str, Kind] = {
     "container.create": Kind.CONTAINER, "network.create": Kind.NETWORK, "volume.create": Kind.VOLUME, "service.create": Kind.SERVICE,
@@ -94,6 +94,8 @@ class Preparer:
             answer = await self._ask(Request("POST", "/volumes/create", (("content-type", "application/json"),), body))
             if answer.status != 201:
                 raise Unavailable("engine.volume_not_made", f"volume {name} could not be made (status {answer.status}); the call was not sent")
+            if not _has_mark(answer.body, prepared.mark):
+                raise Forbidden("volume.taken", f"somebody made a volume {name} in this moment; choose another name")
         return Deed(made=tuple((Kind.VOLUME.value, name, owner, prepared.mark) for name in prepared.volumes))
 
     def _new_volumes(self, call: EngineCall, resolved: Resolved) -> tuple[str, ...]:
@@ -140,6 +142,15 @@ class Preparer:
                 raise unrestorable(name)
             values[name] = real[name]
         return put_in_body(call, ("Env",), restored(read(call.body, "Env", []), values)) if values else call
+
+
+def _has_mark(body: bytes, mark: str) -> bool:
+    """Whether a volume that the Engine says it made is ours: for one that is there already it says the same."""
+    try:
+        labels = msgspec.json.decode(body).get("Labels") or {}
+        return bool(labels.get(CALL) == mark)
+    except (msgspec.DecodeError, AttributeError):
+        return False
 
 
 def _is_recreate(call: EngineCall, said: Mapping[str, Any]) -> bool:

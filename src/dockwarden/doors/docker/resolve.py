@@ -19,7 +19,6 @@ from dockwarden.access.owners import Owners
 from dockwarden.doors.docker.absent import as_absent, image_absent
 from dockwarden.doors.docker.lookups import Lookups, Seen
 from dockwarden.engine.call import EngineCall
-from dockwarden.engine.driver import UID
 from dockwarden.engine.fields import read
 from dockwarden.engine.known import ENGINE_SOCKETS, BindSource, ContainerState, ImageConfig, Known
 from dockwarden.engine.references import Reference, moved_names, references
@@ -105,12 +104,13 @@ class Resolver:
             Hidden: something named is not there; the message is the Engine's own.
         """
         try:
-            seen = await self._look_all(references(call), principal, may_know=not needs_more and call.route.action not in DESCRIBED)
+            may_know = not needs_more and call.route.action not in DESCRIBED
+            seen = await self._look_all(references(call), principal, may_know=may_know, whole=call.route.action == "image.remove")
         except Absent as error:
             if error.place == "path":
                 raise await as_absent(call, self._lookups.ask) from None
             raise await image_absent(error.text, self._lookups.ask, call.version) from None
-        image, container = await self._image_and_container(call, seen, principal)
+        image, container = await self._image_and_container(call, seen)
         host = self._accounts.fresh()
         known = Known(
             principal=principal,
@@ -162,16 +162,16 @@ class Resolver:
             return self._owners.name_state(name, principal, exists=False)
         return self._owners.name_state(name, principal, exists=True)
 
-    async def _look_all(self, wanted: Sequence[Reference], principal: Principal, *, may_know: bool) -> dict[Reference, Seen]:
+    async def _look_all(self, wanted: Sequence[Reference], principal: Principal, *, may_know: bool, whole: bool) -> dict[Reference, Seen]:
         """Look everything up at once; a volume that is not there yet is simply not found, since using its name makes it."""
-        answers = await asyncio.gather(*(self._look(reference, principal, may_know) for reference in wanted))
+        answers = await asyncio.gather(*(self._look(reference, principal, may_know, whole) for reference in wanted))
         return {reference: thing for reference, thing in zip(wanted, answers, strict=True) if thing is not None}
 
-    async def _look(self, reference: Reference, principal: Principal, may_know: bool) -> Seen | None:
+    async def _look(self, reference: Reference, principal: Principal, may_know: bool, whole: bool) -> Seen | None:
         if may_know and (known := self._lookups.known(reference.kind, reference.text)):
             return Seen(known, {})
         try:
-            return await self._lookups.look(reference.kind, reference.text, principal.name)
+            return await self._lookups.look(reference.kind, reference.text, principal.name, whole=whole)
         except Hidden:
             if reference.kind is Kind.VOLUME and reference.place != "path":
                 return None
@@ -180,12 +180,12 @@ class Resolver:
             raise
 
     async def _image_and_container(
-        self, call: EngineCall, seen: Mapping[Reference, Seen], principal: Principal
+        self, call: EngineCall, seen: Mapping[Reference, Seen]
     ) -> tuple[ImageConfig | None, ContainerState | None]:
         action = call.route.action
         if action in DESCRIBED:
             container = next(thing for thing in seen.values() if thing.resource.kind is Kind.CONTAINER)
-            state = container_state(container.answer, self._host.plugin, principal)
+            state = container_state(container.answer, self._host.plugin)
             if action != "exec.create":
                 return None, state
             said = (await self._lookups.look(Kind.IMAGE, str(container.answer.get("Image") or ""))).answer
@@ -219,7 +219,7 @@ class Resolver:
         return dict(zip(paths, await asyncio.gather(*found), strict=True))
 
 
-def container_state(said: Mapping[str, Any], plugin: str, principal: Principal) -> ContainerState:
+def container_state(said: Mapping[str, Any], plugin: str) -> ContainerState:
     """What facts need of a container, from its inspect answer."""
     host, config = said.get("HostConfig") or {}, said.get("Config") or {}
     points = [point for point in said.get("Mounts") or () if point.get("Type") == "bind" or point.get("Driver") == plugin]
@@ -230,16 +230,4 @@ def container_state(said: Mapping[str, Any], plugin: str, principal: Principal) 
         is_privileged=bool(host.get("Privileged")),
         userns_mode=str(host.get("UsernsMode") or ""),
         binds=len(points),
-        bind_targets=tuple(str(point.get("Destination")) for point in points if not _is_own(point, said, plugin, principal)),
     )
-
-
-def _is_own(point: Mapping[str, Any], said: Mapping[str, Any], plugin: str, principal: Principal) -> bool:
-    """Whether a mount is one of ours made for this very account: what it can do there was judged and is kept to."""
-    if point.get("Driver") != plugin or principal.account is None:
-        return False
-    for entry in (said.get("HostConfig") or {}).get("Mounts") or ():
-        if entry.get("Target") == point.get("Destination"):
-            options = ((entry.get("VolumeOptions") or {}).get("DriverConfig") or {}).get("Options") or {}
-            return bool(options.get(UID) == str(principal.account.uid))
-    return False

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from dockwarden.access.claims import Claim
+from dockwarden.access.owners import Deed, Owners
+from dockwarden.doors.docker.deeds import NEW, ORIGINS
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.judge import Judgement, refusal, rejudge
 from dockwarden.doors.docker.prepare import Prepared
 from dockwarden.doors.docker.resolve import Resolver
+from dockwarden.doors.docker.trail import Trail
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.facts.build import build_references, pulled_names
 from dockwarden.engine.facts.image import loaded_names
@@ -23,12 +27,33 @@ SPECIAL_FILES = "archive-special"
 PIECE_BYTES = 64 << 10
 
 
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """Claims names that an upload turns out to give, for its call alone and in the ledger, before the Engine hears of them."""
+
+    owners: Owners
+    trail: Trail
+    claim: Claim
+
+    def take(self, names: tuple[str, ...]) -> None:
+        """Keep others from making them meanwhile. Raises: Busy."""
+        self.claim.take(names)
+
+    async def announce(self, new: tuple[str, ...], owner: str, origin: str) -> None:
+        """Write down that they will be `owner`'s. Raises: Unavailable: `ledger.unwritable`."""
+        if new:
+            deed = Deed(claims=tuple((name, owner, origin) for name in new))
+            await self.trail.intent(deed.detail())
+            self.owners.apply(deed)
+
+
 class Uploads:
     """Reads the tar streams of archive, build and load calls."""
 
-    def __init__(self, resolver: Resolver, policies: PolicySet, is_observing: bool) -> None:
-        self._resolver, self._policies, self._is_observing = resolver, policies, is_observing
+    def __init__(self, resolver: Resolver, policies: PolicySet, announcer: Announcer, is_observing: bool) -> None:
+        self._resolver, self._policies, self._announcer, self._is_observing = resolver, policies, announcer, is_observing
         self.named: tuple[str, ...] = ()
+        """The names that a load gives, as far as its manifest was read."""
 
     async def judged(self, exchange: Exchange, prepared: Prepared) -> AsyncIterator[bytes]:
         """The upload's bytes, each once it may pass.
@@ -80,9 +105,12 @@ class Uploads:
         self._check(rejudge(call, replace(known, dockerfile=dockerfile), prepared.judgement.ask.resource, self._policies))
 
     async def _load(self, prepared: Prepared, names: tuple[str, ...]) -> None:
+        self._announcer.take(names)
         self.named = tuple(dict.fromkeys((*self.named, *names)))
         known = await self._resolver.more(prepared.resolved, (), self.named)
         self._check(rejudge(prepared.call, replace(known, loaded=self.named), prepared.judgement.ask.resource, self._policies))
+        new = tuple(name for name in names if known.names.get(name) == NEW)
+        await self._announcer.announce(new, known.principal.name, ORIGINS[prepared.call.route.action])
 
     def _check(self, judgement: Judgement) -> None:
         if not judgement.verdict.is_allowed and not self._is_observing:

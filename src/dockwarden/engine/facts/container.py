@@ -88,7 +88,7 @@ def exec_facts(call: EngineCall, known: Known) -> Facts:
     userns_mode = container.userns_mode if container else ""
     added = tuple(int(group) for group in container.group_add if group.isascii() and group.isdecimal()) if container else ()
     seen = user_facts(user, added, known, userns_mode)
-    binds = max(container.binds, len(container.bind_targets)) if container else 0
+    binds = container.binds if container else 0
     escape = set()
     if read(body, "Privileged", False):
         escape.add("privileged")
@@ -104,10 +104,13 @@ def exec_facts(call: EngineCall, known: Known) -> Facts:
 
 
 def archive_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  every family has one form
-    """Return the facts of an archive read or written: the Engine follows links inside as root, so any bind may be meant."""
-    container = known.container
-    binds = max(container.binds, len(container.bind_targets)) if container else 0
-    return Facts(escape=frozenset({"archive-bind"} if container and container.bind_targets else ()), binds=binds)
+    """Return the facts of an archive read, written or looked at.
+
+    The Engine does it as root and follows links inside, so any bind may be meant, and what the caller's account may do there does not
+    count: a folder of theirs may hold what is not.
+    """
+    binds = known.container.binds if known.container else 0
+    return Facts(escape=frozenset({"archive-bind"} if binds else ()), binds=binds)
 
 
 def start_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  every family has one form

@@ -126,6 +126,7 @@ FAMILIES: Mapping[str, Callable[[EngineCall, Known], Facts]] = {
     "container.top": top_facts,
     "container.archive.get": archive_facts,
     "container.archive.put": archive_facts,
+    "container.archive.stat": archive_facts,
     "checkpoint.create": start_facts,
     "checkpoint.list": start_facts,
     "checkpoint.remove": start_facts,
