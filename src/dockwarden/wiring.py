@@ -34,6 +34,7 @@ from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
+from dockwarden.doors.docker.fresh import FreshVolumes
 from dockwarden.doors.docker.look import Looks
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.narrow import Narrower
@@ -64,6 +65,7 @@ from dockwarden.settings import DoorSettings, Settings, load_settings
 from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
+from dockwarden.upstream.engine_files import EngineFiles
 from dockwarden.upstream.image_files import ImageAccounts
 from dockwarden.upstream.shared import SharedReads
 from dockwarden.words.errors import BadConfig, Refused
@@ -214,7 +216,8 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
         house.link, SharedReads(house.link, answer_bytes), house.ask, lookups, PlainCalls(version), Narrower(house.owners, version), ShownAnswers(),
         sight, answer_bytes, observe,
     )
-    carrier = Carrier(house.link, lookups, house.owners, house.claims, build_resolver(house), preparer, sight, answer_bytes, observe)
+    fresh = FreshVolumes(lookups, house.owners, EngineFiles(engine.address))
+    carrier = Carrier(house.link, lookups, house.owners, house.claims, fresh, build_resolver(house), preparer, sight, answer_bytes, observe)
     limit, drops_unknown = settings.limits.body_bytes, engine.unknown == "drop"
     return Flow(door.listen, house.rulebook, looks, carrier, house.ledger, house.metrics, limit, drops_unknown, observe)
 

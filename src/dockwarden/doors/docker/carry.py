@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +11,9 @@ import msgspec
 
 from dockwarden.access.claims import Claim, Claims
 from dockwarden.access.owners import PULL, Deed, Owners
-from dockwarden.doors.docker.deeds import ANONYMOUS, ORIGINS, claims, deed_of, makes_anonymous, named
+from dockwarden.doors.docker.deeds import ORIGINS, claims, deed_of, named
 from dockwarden.doors.docker.exchange import Exchange
+from dockwarden.doors.docker.fresh import FreshVolumes
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
 from dockwarden.doors.docker.resolve import Resolver
@@ -45,6 +45,7 @@ class Carrier:
     lookups: Lookups
     owners: Owners
     claims: Claims
+    fresh: FreshVolumes
     resolver: Resolver
     preparer: Preparer
     sight: Sight
@@ -110,8 +111,10 @@ class Carrier:
             except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
                 raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
+        if action == "container.create" and done.made:
+            done = _joined(done, await self.fresh.settle(prepared, done.made[0][1]))
         exchange.answer_with(answer)
-        return _joined(done, await self._anonymous(prepared, done))
+        return done
 
     def _check_taken(self, answer: WholeAnswer, principal: Principal, policies: PolicySet) -> None:
         """Refuse the volume of somebody else's that the Engine gives to who asks for a new one of that name."""
@@ -121,17 +124,6 @@ class Carrier:
             raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
         if not may_see(principal, resource, policies) and not self.is_observing:
             raise Forbidden("volume.taken", f"there is a volume {resource.name} already, and it is not yours; choose another name")
-
-    async def _anonymous(self, prepared: Prepared, done: Deed) -> Deed:
-        """The anonymous volumes that came with a container: whoever made that, made them."""
-        if not done.made or not makes_anonymous(prepared):
-            return Deed()
-        owner = prepared.resolved.known.principal.name
-        with contextlib.suppress(Refused):
-            seen = await self.lookups.look(Kind.CONTAINER, done.made[0][1])
-            names = [str(point.get("Name")) for point in seen.answer.get("Mounts") or () if point.get("Type") == "volume"]
-            return Deed(made=tuple((Kind.VOLUME.value, name, owner, "") for name in names if ANONYMOUS.fullmatch(name)))
-        return Deed()
 
     async def _stream(self, exchange: Exchange, prepared: Prepared) -> None:
         await exchange.relay(await exchange.unless_gone(self.link.open(prepared.request)))

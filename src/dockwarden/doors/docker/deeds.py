@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from dockwarden.doors.docker.prepare import PRUNES, Prepared
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.labels import CALL
 from dockwarden.engine.references import moved_names
-from dockwarden.engine.runs import run_of_create
 from dockwarden.words.ask import Kind
 
 MADE_AT: Mapping[str, tuple[Kind, str]] = {
@@ -29,18 +27,6 @@ REMOVES = frozenset({"container.remove", "network.remove", "volume.remove", "ser
 NEW = "new"
 PRUNED = {"container.prune": "ContainersDeleted", "network.prune": "NetworksDeleted", "volume.prune": "VolumesDeleted"}
 ORIGINS = {"image.pull": PULL, "image.build": "build", "image.tag": "tag", "image.commit": "commit", "image.import": "import", "image.load": "load"}
-ANONYMOUS = re.compile(r"[0-9a-f]{64}")
-"""What the Engine calls a volume that nobody named."""
-
-
-def makes_anonymous(prepared: Prepared) -> bool:
-    """Whether a create makes volumes that nobody named, and all such volumes of the container are its own (none come from another)."""
-    if prepared.call.route.action != "container.create":
-        return False
-    run = run_of_create(prepared.call.body)
-    image = next((thing.answer for reference, thing in prepared.resolved.seen.items() if reference.kind is Kind.IMAGE), {})
-    is_asked = any(mount.kind == "volume" and not mount.source for mount in run.mounts)
-    return not run.volumes_from and bool(is_asked or (image.get("Config") or {}).get("Volumes"))
 
 
 def deed_of(prepared: Prepared, status: int, body: bytes) -> Deed:
