@@ -91,7 +91,7 @@ def judge_supposed(call: Call, principal: Principal, world: World, policies: Pol
         is_hidden = resolved.subject is not None and not may_see(principal, resolved.subject, policies)
         return Judged(call, "hide" if is_hidden else "refuse", action, refusal(judgement).message, judgement, explanation)
     except Refused as error:
-        outcome = {Hidden: "hide", Malformed: "malformed"}.get(type(error), "refuse")
+        outcome = "hide" if isinstance(error, Hidden) else "malformed" if isinstance(error, Malformed) else "refuse"
         return Judged(call, outcome, action, f"{error.message} ({error.code})")
 
 

@@ -50,9 +50,22 @@ class Forbidden(Refused):
 
 
 class Hidden(Refused):
-    """The Engine's own 404: `message` is what the Engine says of a thing that is not there."""
+    """The Engine's own 404: `message` is what the Engine says of a thing that is not there, `headers` what it says it with."""
 
     status = 404
+
+    def __init__(self, code: str, message: str, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(code, message)
+        self.headers = headers
+
+
+class Missing(Refused):
+    """Name something else: what the body of a call names is not there, or not the caller's to know of.
+
+    Not a 404, which clients take for a missing image, and pull.
+    """
+
+    status = 400
 
 
 class Busy(Refused):

@@ -18,7 +18,7 @@ from dockwarden.doors.docker.relay import Relay, Tap, Tunnel
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.framing import CHUNKED, LAST_CHUNK, NO_BODY, UNTIL_CLOSE, Bound, Framing
 from dockwarden.upstream.stream import Hijacked, StreamAnswer
-from dockwarden.words.errors import Broken, Malformed, Refused, TooLarge
+from dockwarden.words.errors import Broken, Hidden, Malformed, Refused, TooLarge
 from dockwarden.words.principal import Principal
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ class Exchange:
             return
         if closes:
             self._connection.stop_after_this()
-        self.answer(error.status, JSON, refusal_body(error))
+        headers = error.headers if isinstance(error, Hidden) and error.headers else JSON
+        self.answer(error.status, headers, refusal_body(error))
 
     async def relay(self, stream: StreamAnswer) -> None:
         """Pass an answer on as it comes, byte for byte behind a head of ours, until its end; constant memory.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dockwarden.access.rulebook import Rulebook
-from dockwarden.doors.docker.absent import as_absent
+from dockwarden.doors.docker.absent import NotThere, as_absent, not_there
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.exchange import ClientGone, Exchange
 from dockwarden.doors.docker.judge import Judgement, judge, refusal, rejudge, subject
@@ -108,6 +108,8 @@ class Flow:
                 error = await as_absent(call, self.looks.ask)
         except Malformed:
             raise
+        except NotThere as unseen:
+            error = await not_there(call, unseen.reference, self.looks.ask)
         except Refused as refused:
             error = refused
         if not self.is_observing:

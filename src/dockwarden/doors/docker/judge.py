@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dockwarden.doors.docker.lookups import absent
+from dockwarden.doors.docker.absent import NotThere
 from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.engine.call import EngineCall
@@ -12,6 +12,7 @@ from dockwarden.engine.escapes import advice
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.facts.facts import facts
 from dockwarden.engine.known import Known
+from dockwarden.engine.references import Reference, references
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource, Verdict, Why
@@ -36,14 +37,25 @@ def judge(call: EngineCall, resolved: Resolved, policies: PolicySet) -> Judgemen
     """Decide `call`.
 
     Raises:
-        Hidden: the call names, elsewhere than in its path, a thing that the caller may not even see.
+        NotThere: the call names, elsewhere than in its path, a thing that is not there or that the caller may not even see.
         Forbidden, Malformed: a fact cannot be worked out; it says why (`user.unknown`, …).
     """
     known = resolved.known
-    for reference, resource in known.found.items():
-        if reference.kind is not Kind.VOLUME and reference.place != "path" and not may_see(known.principal, resource, policies):
-            raise absent(reference.kind, reference.text)
+    for reference in references(call):
+        if reference.place != "path" and _is_unknown(reference, resolved, policies):
+            # INVARIANT: what comes first in the call is answered first, hidden or absent, so that neither is told from the other by its turn
+            path = next((other for other in known.found if other.place == "path"), reference)
+            is_seen = resolved.subject is None or may_see(known.principal, resolved.subject, policies)
+            raise NotThere(reference if is_seen else path)
     return rejudge(call, known, subject(call, resolved), policies)
+
+
+def _is_unknown(reference: Reference, resolved: Resolved, policies: PolicySet) -> bool:
+    """Whether what a call names is not there, or not the caller's to know of. Volumes are not hidden here: to name one is to make it."""
+    if reference in resolved.missing:
+        return True
+    resource = resolved.known.found.get(reference)
+    return resource is not None and reference.kind is not Kind.VOLUME and not may_see(resolved.known.principal, resource, policies)
 
 
 def rejudge(call: EngineCall, known: Known, about: Resource, policies: PolicySet) -> Judgement:

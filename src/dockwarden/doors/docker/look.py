@@ -12,6 +12,7 @@ import msgspec
 
 from dockwarden.doors.docker.absent import as_absent
 from dockwarden.doors.docker.exchange import Exchange
+from dockwarden.doors.docker.filters import without_unseen
 from dockwarden.doors.docker.judge import Judgement, collection, refusal, rejudge
 from dockwarden.doors.docker.lookups import Asked, Lookups
 from dockwarden.doors.docker.narrow import Narrower
@@ -73,7 +74,14 @@ class Looks:
         principal = exchange.principal
         if call.route.action not in ON_ITS_ANSWER:
             self._permit(call, collection(call, principal), principal, policies, trail)
-        if request is None:
+        def sees(resource: Resource) -> bool:
+            return self.is_observing or may_see(principal, resource, policies)
+
+        unseen = await without_unseen(call, self.lookups, principal.name, sees)
+        if unseen is not None:
+            answer = await unseen.asked(self.plain.version, lambda changed: self.link.call(changed, self.answer_bytes))
+            request = None
+        elif request is None:
             answer = await self.link.call(write_call(call, self.plain.version), self.answer_bytes)
         else:
             request = self.narrower.narrowed(call, request, principal, policies)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dockwarden.access.owners import Owners
-from dockwarden.doors.docker.absent import as_absent, image_absent
+from dockwarden.doors.docker.absent import not_there
 from dockwarden.doors.docker.lookups import Lookups, Seen
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.fields import read
@@ -42,21 +42,15 @@ Describe = Callable[[str, Sequence[str], Account | None], BindSource]
 class Resolved:
     """What was learned about one call.
 
-    `ids` says which full id stands for which reference; `subject` is the thing that the call's path names, where it names one.
+    `ids` says which full id stands for which reference; `subject` is the thing that the call's path names, where it names one. `missing` are
+    the references of the body to what is not there, in the call's order.
     """
 
     known: Known
     ids: Mapping[Reference, str] = field(default_factory=dict)
     subject: Resource | None = None
     seen: Mapping[Reference, Seen] = field(default_factory=dict)
-
-
-class Absent(Exception):
-    """What the path names, or the image of a create, is not there: the Engine has its own words for that, call by call."""
-
-    def __init__(self, text: str, place: str) -> None:
-        super().__init__(text)
-        self.text, self.place = text, place
+    missing: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +95,14 @@ class Resolver:
         """Return what `call` refers to. With `needs_more` false an owner from our own index will do for a full id.
 
         Raises:
-            Hidden: something named is not there; the message is the Engine's own.
+            Hidden: what the path names, or the image of a create, is not there; the message is the Engine's own.
         """
-        try:
-            may_know = not needs_more and call.route.action not in DESCRIBED
-            seen = await self._look_all(references(call), principal, may_know=may_know, whole=call.route.action == "image.remove")
-        except Absent as error:
-            if error.place == "path":
-                raise await as_absent(call, self._lookups.ask) from None
-            raise await image_absent(error.text, self._lookups.ask, call.version) from None
+        is_described = call.route.action in DESCRIBED
+        wanted = references(call)
+        seen = await self._look_all(wanted, principal, may_know=not needs_more and not is_described, whole=call.route.action == "image.remove")
+        missing = tuple(one for one in wanted if one not in seen and (one.kind is not Kind.VOLUME or one.place == "path"))
+        if missing and (is_described or missing[0].place in {"path", "Image"}):
+            raise await not_there(call, missing[0], self._lookups.ask)
         image, container = await self._image_and_container(call, seen)
         host = self._accounts.fresh()
         known = Known(
@@ -128,7 +121,7 @@ class Resolver:
             door=door,
         )
         subject = next((thing.resource for reference, thing in seen.items() if reference.place == "path"), None)
-        return Resolved(known, {reference: thing.resource.id for reference, thing in seen.items()}, subject, seen)
+        return Resolved(known, {reference: thing.resource.id for reference, thing in seen.items()}, subject, seen, missing)
 
     async def thing(self, kind: Kind, text: str) -> Resource:
         """The one thing that `text` names. Raises: Hidden."""
@@ -163,7 +156,7 @@ class Resolver:
         return self._owners.name_state(name, principal, exists=True)
 
     async def _look_all(self, wanted: Sequence[Reference], principal: Principal, *, may_know: bool, whole: bool) -> dict[Reference, Seen]:
-        """Look everything up at once; a volume that is not there yet is simply not found, since using its name makes it."""
+        """Look everything up at once; what is not there is not found."""
         answers = await asyncio.gather(*(self._look(reference, principal, may_know, whole) for reference in wanted))
         return {reference: thing for reference, thing in zip(wanted, answers, strict=True) if thing is not None}
 
@@ -173,11 +166,7 @@ class Resolver:
         try:
             return await self._lookups.look(reference.kind, reference.text, principal.name, whole=whole)
         except Hidden:
-            if reference.kind is Kind.VOLUME and reference.place != "path":
-                return None
-            if reference.place in {"path", "Image"}:
-                raise Absent(reference.text, reference.place) from None
-            raise
+            return None
 
     async def _image_and_container(
         self, call: EngineCall, seen: Mapping[Reference, Seen]
