@@ -121,6 +121,43 @@ def test_which_of_two_unknown_names_is_told_does_not_depend_on_whose_they_are(wa
     assert answered(warden, "POST", "/containers/create", body, ABSENT) == answered(warden, "POST", "/containers/create", body, HIDDEN)
 
 
+def test_a_name_that_is_taken_does_not_tell_by_whose_container(warden: Warden) -> None:
+    said = warden.curl("-H", "Content-Type: application/json", "-d", '{"Image":"busybox","Cmd":["true"]}', f"{V}/containers/create?name=hdcont", uid=BOB)
+    assert 409 == said.status
+    assert 'The container name "/hdcont" is already in use by container "hidden-id"' in said.body["message"]
+
+    own = warden.curl("-H", "Content-Type: application/json", "-d", '{"Image":"busybox","Cmd":["true"]}', f"{V}/containers/create?name=hdcont")
+    assert re.search(r'in use by container "[0-9a-f]{64}"', own.body["message"])
+
+
+@pytest.mark.parametrize("more", ["", ',"CheckDuplicate":false', ',"CheckDuplicate":true'])
+def test_no_second_network_of_a_name_is_made(warden: Warden, more: str) -> None:
+    for uid in (ALICE, BOB):
+        said = warden.curl("-H", "Content-Type: application/json", "-d", f'{{"Name":"hdnet"{more}}}', f"{V}/networks/create", uid=uid)
+        assert (409, "network with name hdnet already exists") == (said.status, said.body["message"])
+
+
+def test_an_image_s_history_tells_no_names_of_others(warden: Warden) -> None:
+    assert 0 == warden.docker("tag", "busybox", "hdpriv:1").returncode
+    tags = {uid: {tag for row in warden.curl(f"{V}/images/busybox/history", uid=uid).body for tag in row["Tags"] or ()} for uid in (ALICE, BOB)}
+    warden.docker("rmi", "hdpriv:1")
+
+    assert {"busybox:latest", "hdpriv:1"} <= tags[ALICE]
+    assert "busybox:latest" in tags[BOB]
+    assert "hdpriv:1" not in tags[BOB]
+
+
+def test_what_is_counted_is_the_caller_s_own(warden: Warden) -> None:
+    info = warden.curl(f"{V}/info", uid=BOB).body
+    rows = warden.curl(f"{V}/containers/json?all=1", uid=BOB).body
+    assert len(rows) == info["Containers"] == info["ContainersRunning"] + info["ContainersPaused"] + info["ContainersStopped"]
+    assert len(warden.curl(f"{V}/images/json", uid=BOB).body) == info["Images"]
+
+    usage = warden.curl(f"{V}/system/df", uid=BOB).body
+    counted = {tag: image["Containers"] for image in usage["Images"] for tag in image["RepoTags"]}
+    assert sum(row["Image"] == "busybox" for row in rows) == counted["busybox:latest"]
+
+
 def test_a_prune_by_labels_that_are_not_there_removes_nothing_of_others(warden: Warden, engine: PrivateEngine) -> None:
     engine.docker("create", "--name", "hdraw", "busybox", "true")
     for what in ("containers", "networks", "volumes"):

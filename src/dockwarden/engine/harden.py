@@ -1,7 +1,7 @@
 """Obligations applied to a call: pure, idempotent, and never anything but tighter.
 
-One thing is done without being asked for: users and groups go upstream as numbers, since the Engine would look a name up at every start, in
-a file that the container's owner can replace (DESIGN §8).
+Two things are done without being asked for: users and groups go upstream as numbers, since the Engine would look a name up at every start, in
+a file that the container's owner can replace (DESIGN §8); and a network is made only where there is none of its name.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def harden(call: EngineCall, obligations: Obligations, known: Known) -> EngineCa
             return replace(call, body=_exec(body, obligations, known)) if body is not None else call
         case "service.create" | "service.update":
             return replace(call, body=_service(body, obligations, known)) if body is not None else call
+        case "network.create":  # two networks of one name would answer for each other
+            return replace(call, body=replace_fields(body, {"CheckDuplicate": True})) if body is not None else call
         case "image.build":
             return replace(call, query={**call.query, **_build(call, obligations)})
     return call

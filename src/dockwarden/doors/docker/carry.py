@@ -11,7 +11,7 @@ import msgspec
 
 from dockwarden.access.claims import Claim, Claims
 from dockwarden.access.owners import PULL, Deed, Owners
-from dockwarden.doors.docker.deeds import ORIGINS, claims, deed_of, named
+from dockwarden.doors.docker.deeds import MADE_AT, ORIGINS, claims, deed_of, named
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.fresh import FreshVolumes
 from dockwarden.doors.docker.lookups import Lookups
@@ -25,6 +25,7 @@ from dockwarden.engine.call import Answer, Takes
 from dockwarden.engine.fields import read
 from dockwarden.engine.veil.events import EventVeil
 from dockwarden.engine.veil.veil import is_veiled, veil
+from dockwarden.engine.veil.words import masked_answer
 from dockwarden.policy.load import PolicySet
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
@@ -113,6 +114,9 @@ class Carrier:
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
         if action == "container.create" and done.made:
             done = _joined(done, await self.fresh.settle(prepared, done.made[0][1]))
+        if answer.status >= 400 or action in MADE_AT:
+            is_visible = self.sight.knows(prepared.request, exchange.principal, policies)
+            answer = WholeAnswer(answer.status, answer.headers, masked_answer(answer.body, is_visible))
         exchange.answer_with(answer)
         return done
 

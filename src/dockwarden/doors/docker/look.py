@@ -24,7 +24,8 @@ from dockwarden.engine.call import Answer, EngineCall, Request
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.facts.facts import FAMILIES
 from dockwarden.engine.known import Known
-from dockwarden.engine.veil.veil import is_veiled, veil
+from dockwarden.engine.veil.veil import View, counts, is_veiled, veil
+from dockwarden.engine.veil.words import masked_answer
 from dockwarden.engine.write import write_call
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
@@ -89,6 +90,9 @@ class Looks:
         if answer.status == 200 and is_veiled(call.route.action):
             shown = await self._shown(call, request, answer, principal, policies, trail)
             answer = WholeAnswer(answer.status, answer.headers, shown)
+        if answer.status >= 400:
+            asked = request or write_call(call, self.plain.version)
+            answer = WholeAnswer(answer.status, answer.headers, masked_answer(answer.body, self.sight.knows(asked, principal, policies)))
         exchange.answer_with(answer)
         trail.outcome(answer.status, bytes_out=exchange.bytes_out, changing=False)
 
@@ -107,12 +111,23 @@ class Looks:
         try:
             said = msgspec.json.decode(answer.body)
             about = await self._judged(call, said, principal, policies, trail) if call.route.action in ON_ITS_ANSWER else None
-            shown = Shown(msgspec.json.encode(veil(call.route.action, said, self.sight.view(principal, policies))), about)
+            view = self.sight.view(principal, policies)
+            said = veil(call.route.action, said, view)
+            if call.route.action == "system.info" and not view.sees_host:
+                said.update(await self._counts(view))
+                basis = None
+            shown = Shown(msgspec.json.encode(said), about)
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
         if basis is not None:
             self.shown.keep(basis, answer.body, shown)
         return shown.body
+
+    async def _counts(self, view: View) -> dict[str, int]:
+        """What there is of the caller's, as `docker info` counts it. Raises: as `_shown`."""
+        rows = [await self.ask(Request("GET", target, (), b"")) for target in ("/containers/json?all=1", "/images/json")]
+        containers, images = (msgspec.json.decode(answer.body) if answer.status == 200 else [] for answer in rows)
+        return counts(containers, images, view)
 
     async def _judged(self, call: EngineCall, said: dict[str, Any], principal: Principal, policies: PolicySet, trail: Trail) -> Resource:
         """The thing that an inspect answer describes, once its inspection is permitted. Raises: as `look`."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dockwarden.access.owners import PULL, Owners, full_name
+from dockwarden.engine.call import Request
 from dockwarden.engine.veil.veil import View
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
@@ -31,6 +32,19 @@ class Sight:
     owners: Owners
     env_shown: frozenset[str]
     plugin: str
+
+    def knows(self, request: Request, principal: Principal, policies: PolicySet) -> Callable[[str], bool]:
+        """Whether an id (or its beginning) in the Engine's words may be told to `principal`: it was in their call, or is of what they may see."""
+        asked = request.target + request.body.decode("utf-8", "replace")
+
+        def is_visible(id: str) -> bool:
+            if id in asked:
+                return True
+            things = [(kind, full, owned.owner) for (kind, full), owned in self.owners.owned.items() if full.removeprefix("sha256:").startswith(id)]
+            seen = [may_see(principal, Resource(Kind(kind), full, owner=owner), policies) for kind, full, owner in things]
+            return all(seen) if seen else may_see(principal, Resource(Kind.CONTAINER, id), policies)
+
+        return is_visible
 
     def view(self, principal: Principal, policies: PolicySet) -> View:
         """The view that `principal` has under `policies`."""

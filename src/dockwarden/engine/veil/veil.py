@@ -13,6 +13,10 @@ from dockwarden.words.ask import Kind
 IMAGE_LABEL = "dockwarden.image"
 """Where a create keeps the image's name as the caller wrote it, since an id is what is sent."""
 PRIVATE_INFO = ("HttpProxy", "HttpsProxy", "NoProxy", "Labels", "ClusterStore", "ClusterAdvertise")
+INFO_COUNTS = frozenset({
+    "Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "Images", "NFd", "NGoroutines", "NEventsListener",
+})
+"""What counts everybody's; those of the caller's own are put in by who can ask for them (`counts`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,26 @@ def _images(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
 
 
 def _image_names(said: dict[str, Any], view: View) -> None:
-    if said.get("RepoTags"):
-        said["RepoTags"] = [tag for tag in said["RepoTags"] if view.sees_name(tag)]
+    """Of the names of an image those that may be seen; a digest goes with the names of its repository."""
+    tags: list[str] = said.get("RepoTags") or []
+    seen = [tag for tag in tags if view.sees_name(tag)]
+    if tags:
+        said["RepoTags"] = seen
+    hidden = {_repository(tag) for tag in tags} - {_repository(tag) for tag in seen}
+    if hidden and said.get("RepoDigests"):
+        said["RepoDigests"] = [digest for digest in said["RepoDigests"] if digest.partition("@")[0] not in hidden]
+
+
+def _repository(tag: str) -> str:
+    head, slash, last = tag.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+def _history(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
+    for row in rows:
+        if row.get("Tags"):
+            row["Tags"] = [tag for tag in row["Tags"] if view.sees_name(tag)] or None
+    return rows
 
 
 def _image(said: dict[str, Any], view: View) -> dict[str, Any]:
@@ -148,6 +170,9 @@ def _df(said: dict[str, Any], view: View) -> dict[str, Any]:
     for usage in ("ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage"):
         said.pop(usage, None)
     said["BuildCache"] = []
+    used = [row.get("ImageID") for row in said.get("Containers") or ()]
+    for image in said.get("Images") or ():
+        image["Containers"], image["SharedSize"] = used.count(image["Id"]), 0
     if "LayersSize" in said:
         said["LayersSize"] = sum(max(int(image.get("Size") or 0), 0) for image in said.get("Images") or ())
     return said
@@ -156,12 +181,23 @@ def _df(said: dict[str, Any], view: View) -> dict[str, Any]:
 def _info(said: dict[str, Any], view: View) -> dict[str, Any]:
     if view.sees_host:
         return said
+    said.update(dict.fromkeys(INFO_COUNTS & said.keys(), 0))
     for key in PRIVATE_INFO:
         if said.get(key):
             said[key] = "" if isinstance(said[key], str) else []
     if isinstance(said.get("Swarm"), dict):
         said["Swarm"] = {"LocalNodeState": said["Swarm"].get("LocalNodeState", "inactive"), "NodeID": "", "NodeAddr": "", "RemoteManagers": None}
     return said
+
+
+def counts(containers: list[dict[str, Any]], images: list[dict[str, Any]], view: View) -> dict[str, int]:
+    """What `system.info` counts, of the rows that `view` may see. Raises: as `veil`."""
+    states = [row.get("State") for row in _containers(containers, view)]
+    running, paused = states.count("running") + states.count("restarting"), states.count("paused")
+    return {
+        "Containers": len(states), "ContainersRunning": running, "ContainersPaused": paused,
+        "ContainersStopped": len(states) - running - paused, "Images": len(_images(images, view)),
+    }
 
 
 def _kept(kind: Kind) -> tuple[Callable[[list[dict[str, Any]], View], Any], Callable[[dict[str, Any], View], Any]]:
@@ -194,6 +230,7 @@ VEILS: dict[str, Callable[[Any, View], Any]] = {
     "container.inspect": _container,
     "image.list": _images,
     "image.inspect": _image,
+    "image.history": _history,
     "network.list": _networks,
     "network.inspect": _network,
     "volume.list": _volumes,
