@@ -235,8 +235,9 @@ CATALOGUE: tuple[Escape, ...] = (
         "leave the IPAM driver and its options out", "2.5 networks/create",
     ),
     Escape(
-        "network-subnet:", "IPAM.Config", "addresses outside the private ranges, which would hide machines that others reach",
-        "take a subnet of 10/8, 172.16/12, 192.168/16 or fc00::/7", "2.5 networks/create",
+        "network-subnet:", "IPAM.Config", "addresses of the caller's choice, which can hide machines that the host or others reach",
+        "leave --subnet, --gateway, --ip-range and --aux-address out: the Engine takes a free subnet; an operator may permit one by name",
+        "2.5 networks/create",
     ),
     Escape("network-scope:", "Scope", "a network of the whole cluster", "leave the scope out, or write local", "2.5 networks/create"),
     Escape(

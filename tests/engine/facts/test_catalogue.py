@@ -212,12 +212,20 @@ ROWS: list[tuple[str, Asked, Asked]] = [
     (
         "network-subnet:8.8.8.0/24",
         (NETWORK, {"Name": "n1", "IPAM": {"Config": [{"Subnet": "8.8.8.0/24"}]}}),
-        (NETWORK, {"Name": "n1", "IPAM": {"Config": [{"Subnet": "172.20.0.0/16"}]}}),
+        (NETWORK, {"Name": "n1", "IPAM": {"Config": [{}]}}),
     ),
     (
-        "network-subnet:10.0.0.0/8",
-        (NETWORK, {"Name": "n1", "IPAM": {"Config": [{"Subnet": "10.0.0.0/8"}]}}),
-        (NETWORK, {"Name": "n1", "IPAM": {"Config": [{"Subnet": "fd00::/64"}]}}),
+        "network-subnet:172.20.0.0/24",
+        (NETWORK, {"Name": "n1", "IPAM": {"Config": [{"Subnet": "172.20.0.0/24"}]}}),
+        (NETWORK, {"Name": "n1", "IPAM": {"Driver": "default", "Config": []}}),
+    ),
+    *(
+        (
+            "network-subnet:10.9.0.7",
+            (NETWORK, {"Name": "n1", "IPAM": {"Config": [{name: value}]}}),
+            (NETWORK, {"Name": "n1", "IPAM": {"Config": None}}),
+        )
+        for name, value in (("Gateway", "10.9.0.7"), ("IPRange", "10.9.0.7"), ("AuxiliaryAddresses", {"a": "10.9.0.7"}), ("AuxAddress", {"a": "10.9.0.7"}))
     ),
     ("network-scope:swarm", (NETWORK, {"Name": "n1", "Scope": "swarm"}), (NETWORK, {"Name": "n1", "Scope": "local"})),
     ("checkpoint", ("POST /containers/web/start?checkpoint=c", None), ("POST /containers/web/start", None)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from dockwarden.engine.call import EngineCall
@@ -17,8 +16,6 @@ BRIDGE_OPTIONS = frozenset({
     "com.docker.network.container_iface_prefix", "com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6",
 })
 """Options of the bridge driver that stay within the network they are of."""
-PRIVATE_RANGES = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-WIDEST_PREFIX = 16
 
 
 def network_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  every family has one form
@@ -40,20 +37,9 @@ def _ipam(ipam: object) -> Iterator[str]:
         yield f"network-ipam:{driver}"
     yield from (f"network-ipam:{name}" for name in read(ipam, "Options", NO_TEXTS))
     for config in read(ipam, "Config", NO_OBJECTS):
-        subnet = read(config, "Subnet", "")
-        if subnet and not _is_private(subnet):
-            yield f"network-subnet:{subnet}"
-
-
-def _is_private(subnet: str) -> bool:
-    try:
-        network = ipaddress.ip_network(subnet, strict=False)
-    except ValueError:
-        return False
-    return network.prefixlen >= WIDEST_PREFIX and any(
-        network.version == private.version and network.subnet_of(private)  # type: ignore[arg-type]  # the versions were compared
-        for private in PRIVATE_RANGES
-    )
+        chosen = [read(config, name, "") for name in ("Subnet", "IPRange", "Gateway")]
+        chosen += [address for name in ("AuxiliaryAddresses", "AuxAddress") for address in read(config, name, NO_TEXTS).values()]
+        yield from (f"network-subnet:{address}" for address in chosen if address)
 
 
 def volume_facts(call: EngineCall, known: Known) -> Facts:  # noqa: ARG001  every family has one form
