@@ -123,6 +123,10 @@ def test_schema_is_cedar_that_can_be_read_again() -> None:
         (["--as", "adam", "--", "docker", "run", "--privileged", "busybox"], 0, ["admins-everything", "escape   privileged: HostConfig.Privileged"]),
         (["--as", "", "--", "docker", "ps"], 2, ["a caller nobody knows", "people.toml"]),
         (["--as", "alice", "--shared", "team/base", "--", "docker", "build", "-t", "team/base", "."], 2, ["developers-move-no-trusted-name", "that is shared"]),
+        (["--as", "alice", "--", "docker", "pull", "team/base"], 0, ["PERMIT", "cannot be known here: whether the Engine has an image of that name"]),
+        (["--as", "alice", "--shared", "team/base", "--", "docker", "pull", "team/base"], 2, [
+            "developers-refresh-no-shared-name", "only an administrator refreshes it: it is here already, use it"]),
+        (["--as", "alice", "--other", "team/base", "--", "docker", "pull", "team/base"], 2, ["developers-pull-over-no-other-name", "by its digest"]),
         (["--as", "alice", "--", "docker", "swarm", "init"], 2, ["swarm.init", "admins-everything"]),
     ],
 )

@@ -170,3 +170,10 @@ def test_a_prune_by_labels_that_are_not_there_removes_nothing_of_others(warden: 
     engine.docker("rm", "hdraw")
     warden.docker("create", "--name", "hdbob", "busybox", "true", uid=BOB)
     warden.docker("network", "create", "hdbobnet", uid=BOB)
+
+
+def test_a_pull_of_a_shared_name_says_that_it_is_here(warden: Warden) -> None:
+    done = warden.docker("pull", "busybox", uid=BOB)
+
+    assert "shared by all, and only an administrator refreshes it: it is here already, use it" in done.stderr
+    assert "choose a name" not in done.stderr

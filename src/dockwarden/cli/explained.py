@@ -16,6 +16,10 @@ SUPPOSED = (
     "supposed, as no Engine was asked: containers, networks and volumes that are named are the caller's own, images are there and for all",
     "  (--other NAME, --shared NAME, --own NAME and --image-user USER say otherwise)",
 )
+MAY_BE_TAKEN = (
+    "cannot be known here: whether the Engine has an image of that name already; one that is another's or for all may be refused at the door "
+    "(--other NAME, --shared NAME judge it so)"
+)
 MARKS = {"permit": "PERMIT", "refuse": "REFUSE", "hide": "NOT THERE", "malformed": "MALFORMED"}
 
 
@@ -41,6 +45,8 @@ def _details(one: Judged) -> Iterator[str]:
     if facts:
         yield "facts"
         yield from (f"  {line}" for line in facts)
+    if one.outcome == "permit" and one.judgement is not None and "new" in one.judgement.facts.moves:
+        yield MAY_BE_TAKEN
     if one.explanation is not None:
         says_more = one.outcome != "permit" or facts or one.hardened
         yield from in_words(one.explanation) if says_more else (f"by {', '.join(one.explanation.verdict.policies)}",)
