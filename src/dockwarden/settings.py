@@ -84,6 +84,13 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     drain_s: Annotated[float, _help("how long calls under way may take to end after SIGTERM")] = 10.0
 
 
+class VaultSettings(Section, frozen=True, kw_only=True):
+    """Where secrets are kept."""
+
+    store: Annotated[str, _help("the vault's database: sqlite:///PATH or postgresql://HOST/NAME; empty: D/state/vault.db")] = ""
+    key_file: Annotated[str, _help("the unseal key, where the vault is unsealed by a file; empty: D/unseal.key")] = ""
+
+
 class VeilSettings(Section, frozen=True, kw_only=True):
     """What of an answer is hidden."""
 
@@ -108,6 +115,7 @@ class Settings(Section, frozen=True, kw_only=True):
     images: ImageSettings = ImageSettings()
     ledger: LedgerSettings = LedgerSettings()
     limits: LimitSettings = LimitSettings()
+    vault: VaultSettings = VaultSettings()
     veil: VeilSettings = VeilSettings()
     operate: OperateSettings = OperateSettings()
     observe: Annotated[bool, _help("decide and record, but refuse nothing: for the first days only")] = False
@@ -137,6 +145,21 @@ class Settings(Section, frozen=True, kw_only=True):
     def people_file(self) -> Path:
         """`D/people.toml`."""
         return self.dir / "people.toml"
+
+    @property
+    def control_socket(self) -> Path:
+        """`D/control.sock`: where our own command line asks."""
+        return self.dir / "control.sock"
+
+    @property
+    def vault_url(self) -> str:
+        """Where the vault's rows are."""
+        return self.vault.store or f"sqlite://{self.state_dir / 'vault.db'}"
+
+    @property
+    def vault_key(self) -> Path:
+        """`D/unseal.key`, unless the file says otherwise."""
+        return self.dir / (self.vault.key_file or "unseal.key")
 
     @property
     def doors(self) -> tuple[DoorSettings, ...]:

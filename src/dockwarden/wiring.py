@@ -32,6 +32,9 @@ from dockwarden.access.host_files import describe_source
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
+from dockwarden.doors.control.door import ControlDoor
+from dockwarden.doors.control.secrets import SecretVerbs
+from dockwarden.doors.control.vault import VaultVerbs
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
 from dockwarden.doors.docker.fresh import FreshVolumes
@@ -68,6 +71,9 @@ from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.engine_files import EngineFiles
 from dockwarden.upstream.image_files import ImageAccounts
 from dockwarden.upstream.shared import SharedReads
+from dockwarden.vault.keeper import Keeper
+from dockwarden.vault.log import OpenLog
+from dockwarden.vault.process import keep_memory_to_ourselves
 from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
@@ -104,6 +110,8 @@ class House:
     claims: Claims = field(default_factory=Claims)
     log: Any = field(default_factory=lambda: get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
+    keeper: Keeper | None = None
+    control: ControlDoor | None = None
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
     operate: OperateServer | None = None
@@ -245,6 +253,23 @@ async def open_door(house: House, door: DoorSettings) -> Server:
     return server
 
 
+async def open_vault(house: House) -> None:
+    """Open the vault, and the socket at which our command line asks for what is in it."""
+    settings = house.settings
+    log = OpenLog(settings.ledger_dir, house.ledger, asyncio.get_running_loop())
+    keeper = house.keeper = Keeper(settings.vault_url, settings.vault_key, log)
+    await keeper.open()
+    if keeper.trouble:
+        house.log.warning("the vault is sealed", because=keeper.trouble)
+
+    def who(peer: Peer) -> Principal:
+        return identify(peer.socket, house.peers, house.rulebook.rules.people)
+
+    verbs = {**SecretVerbs(keeper, house.rulebook).verbs(), **VaultVerbs(keeper, house.rulebook, settings.vault_key).verbs()}
+    house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
+    await house.control.open()
+
+
 async def open_volumes(house: House) -> None:
     """Serve the Engine's volume driver calls, where there is a bind root to serve and the Engine is on this machine."""
     settings, engine = house.settings, house.settings.engine
@@ -302,6 +327,7 @@ async def _serve(settings: Settings, held: Hold) -> None:
         loop.add_signal_handler(number, stop.set)
     tasks: list[asyncio.Task[None]] = []
     try:
+        await open_vault(house)
         await open_volumes(house)
         await open_lock(house)
         learning = asyncio.ensure_future(learn_engine(house))
@@ -411,6 +437,10 @@ async def _close(house: House) -> None:
         await house.volumes.close()
     if house.lock is not None:
         await house.lock.close()
+    if house.control is not None:
+        await house.control.close()
+    if house.keeper is not None:
+        await house.keeper.close()
     if house.operate is not None:
         house.operate.close()
     house.link.close()
@@ -425,6 +455,7 @@ def main() -> None:
         settings = load_settings(Path(sys.argv[1]))
         configure_logs(settings.operate.log_level)
         os.umask(0o077)
+        keep_memory_to_ourselves()
         gc.set_threshold(YOUNG_OBJECTS, *OLDER_GENERATIONS)
         uvloop.run(serve(settings))
     except BadConfig as error:

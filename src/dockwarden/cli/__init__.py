@@ -17,7 +17,7 @@ FAILED, REFUSED, INVALID = 1, 2, 3
 
 def build() -> typer.Typer:
     """The whole command tree."""
-    from dockwarden.cli import ledger, policy
+    from dockwarden.cli import ledger, policy, secret, vault
     from dockwarden.cli.doctor import doctor
     from dockwarden.cli.init import init
     from dockwarden.cli.serve import serve
@@ -30,6 +30,8 @@ def build() -> typer.Typer:
         app.command()(command)
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(policy.app, name="policy")
+    app.add_typer(secret.app, name="secret")
+    app.add_typer(vault.app, name="vault")
     return app
 
 

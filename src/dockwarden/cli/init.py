@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import os
 import pwd
@@ -14,6 +15,7 @@ import typer
 
 from dockwarden.ledger.keys import make_key
 from dockwarden.settings import load_settings
+from dockwarden.vault.begin import make_vault
 from dockwarden.words.errors import BadConfig
 
 FIRST_PERSON_UID, LAST_PERSON_UID = 1000, 59_999
@@ -43,6 +45,9 @@ def init(dir: Dir, engine: Engine, registry: Registry = None, bind_root: BindRoo
         _write(dir / "policies" / name, text)
     make_key(state / "ledger")
     make_seal_key(state)
+    settings = load_settings(dir / "dockwarden.toml")
+    if asyncio.run(make_vault(settings.vault_url, settings.vault_key, settings.ledger_dir)):
+        typer.echo(f"made   the vault, its key in {settings.vault_key}")
     typer.echo(f"dockwarden is ready to serve: dockwarden serve --config {dir / 'dockwarden.toml'}")
 
 

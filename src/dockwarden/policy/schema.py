@@ -16,6 +16,12 @@ ENV_READ = "env.read"
 HOST_READ = "host.read"
 """Whether the host's own details are shown (proxies, cluster addresses, sizes that count what is another's); no route's own either."""
 
+SECRET_ACTIONS = ("secret.read", "secret.write", "secret.list", "secret.destroy", "secret.use")
+"""What is asked about a path of the vault; `use` is a container's getting it, `read` a person's seeing it."""
+
+VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "vault.rotate", "vault.backup")
+"""What is asked about the vault itself: `System::"vault"`."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -59,6 +65,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "keep-images": ("image.save", "image.remove"),
     "networks": ("network.create", "network.connect", "network.disconnect", "network.remove", "network.prune"),
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
+    "vault": VAULT_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -71,6 +78,10 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[route.action].add(route.kind)
     kinds["system.options"].add(Kind.SYSTEM)
     kinds[HOST_READ].add(Kind.SYSTEM)
+    for action in SECRET_ACTIONS:
+        kinds[action].add(Kind.PATH)
+    for action in VAULT_ACTIONS:
+        kinds[action].add(Kind.SYSTEM)
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}
 

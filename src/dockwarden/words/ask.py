@@ -23,6 +23,7 @@ class Kind(StrEnum):
     TASK = "Task"
     NODE = "Node"
     SECRET = "Secret"  # noqa: S105  the Engine's own word for a kind of thing, not a value
+    PATH = "SecretPath"
     CONFIG = "Config"
     PLUGIN = "Plugin"
     SYSTEM = "System"

@@ -1,0 +1,174 @@
+"""`dockwarden secret`: keep, show and retire secrets. Values come from standard input or a prompt, never from arguments."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dockwarden.cli.control import ask
+from dockwarden.settings import Settings, load_settings
+from dockwarden.words.errors import BadConfig
+
+app = typer.Typer(name="secret", no_args_is_help=True, help="Secrets by path, from the vault.")
+
+DEFAULT = Path("/etc/dockwarden/dockwarden.toml")
+Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+SecretPath = Annotated[str, typer.Argument(metavar="PATH", help="where the secret is kept, as prod/db/password")]
+Versions = Annotated[list[int] | None, typer.Option("--version", help="only this version; repeat it")]
+
+
+@app.command()
+def put(
+    path: SecretPath,
+    config: Config = DEFAULT,
+    label: Annotated[str, typer.Option("--label", help="current, or pending: kept, but not given to anybody yet")] = "current",
+    as_json: AsJson = False,
+) -> None:
+    """Keep a new version of PATH; its value is what comes on standard input, every byte of it.
+
+    Example: printf %s "$VALUE" | dockwarden secret put prod/db/password
+    """
+    value = base64.b64encode(_value(path)).decode()
+    said = ask(load_settings(config), "secret/put", {"path": path, "value": value, "label": label})
+    typer.echo(json.dumps(said) if as_json else f"{path}: version {said['version']} is {label}")
+
+
+@app.command()
+def get(
+    path: SecretPath,
+    config: Config = DEFAULT,
+    version: Annotated[int, typer.Option("--version", help="this version instead of the current one")] = 0,
+    label: Annotated[str, typer.Option("--label", help="current, pending or previous")] = "current",
+) -> None:
+    """Print the value of PATH alone, without a line end of ours.
+
+    Example: dockwarden secret get prod/db/password
+    """
+    said = ask(load_settings(config), "secret/get", {"path": path, "version": version, "label": label})
+    sys.stdout.buffer.write(base64.b64decode(said["value"]))
+    sys.stdout.buffer.flush()
+    if sys.stdout.isatty():
+        sys.stderr.write("\n")
+
+
+@app.command("list")
+def list_(
+    prefix: Annotated[str, typer.Argument(help="only paths that begin so")] = "", config: Config = DEFAULT, as_json: AsJson = False
+) -> None:
+    """List the paths that you may know of.
+
+    Example: dockwarden secret list prod/
+    """
+    paths = list(_paths(load_settings(config), prefix))
+    typer.echo(json.dumps(paths) if as_json else "\n".join(paths), nl=bool(paths) or as_json)
+
+
+@app.command()
+def history(path: SecretPath, config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """Show the versions of PATH: when, by whom, and what became of them. No values.
+
+    Example: dockwarden secret history prod/db/password
+    """
+    _show(ask(load_settings(config), "secret/history", {"path": path}), as_json)
+
+
+@app.command()
+def label(
+    path: SecretPath,
+    label: Annotated[str, typer.Argument(help="current, pending or previous")],
+    version: Annotated[int, typer.Argument(help="the version that goes by it from now on")],
+    config: Config = DEFAULT,
+) -> None:
+    """Let another version go by a label: make a pending one current, or go back to an earlier one.
+
+    Example: dockwarden secret label prod/db/password current 3
+    """
+    ask(load_settings(config), "secret/label", {"path": path, "label": label, "version": version})
+    typer.echo(f"{path}: version {version} is {label}")
+
+
+@app.command()
+def delete(path: SecretPath, config: Config = DEFAULT, versions: Versions = None, as_json: AsJson = False) -> None:
+    """Let versions of PATH (all, if none is named) not be read any more; `undelete` brings them back.
+
+    Example: dockwarden secret delete prod/db/password --version 2
+    """
+    _of_versions("delete", path, config, versions, as_json)
+
+
+@app.command()
+def undelete(path: SecretPath, config: Config = DEFAULT, versions: Versions = None, as_json: AsJson = False) -> None:
+    """Bring deleted versions of PATH back.
+
+    Example: dockwarden secret undelete prod/db/password
+    """
+    _of_versions("undelete", path, config, versions, as_json)
+
+
+@app.command()
+def destroy(
+    path: SecretPath,
+    config: Config = DEFAULT,
+    versions: Versions = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take the values of versions of PATH (all, if none is named) away for good.
+
+    Example: dockwarden secret destroy prod/db/password --version 1
+    """
+    if not yes:
+        which = f"version {', '.join(map(str, versions))}" if versions else "every version"
+        typer.confirm(f"{which} of {path} will be gone for good; go on?", abort=True)
+    _of_versions("destroy", path, config, versions, as_json)
+
+
+def _of_versions(verb: str, path: str, config: Path, versions: list[int] | None, as_json: bool) -> None:
+    _show(ask(load_settings(config), f"secret/{verb}", {"path": path, "versions": versions or []}), as_json)
+
+
+def _value(path: str) -> bytes:
+    """What is to be kept: standard input, or what is typed twice without being shown."""
+    if not sys.stdin.isatty():
+        value = sys.stdin.buffer.read()
+        if not value:
+            raise BadConfig("standard input", "nothing came", f'write: printf %s "$VALUE" | dockwarden secret put {path}')
+        return value
+    first = getpass.getpass(f"value of {path}: ")
+    if first != getpass.getpass("once more: "):
+        raise BadConfig("the prompt", "the two were not the same; nothing was changed", "type it again")
+    return first.encode()
+
+
+def _paths(settings: Settings, prefix: str) -> Iterator[str]:
+    after = ""
+    while True:
+        said = ask(settings, "secret/list", {"prefix": prefix, "after": after})
+        yield from said["paths"]
+        after = said["after"]
+        if not after:
+            return
+
+
+def _show(record: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("version", "state", "labels", "made", "by", "bytes"):
+        table.add_column(name, justify="right" if name in {"version", "bytes"} else "left")
+    for one in reversed(record["versions"]):
+        made = datetime.datetime.fromtimestamp(one["at_us"] / 1e6, datetime.UTC).astimezone().isoformat(" ", "seconds")
+        table.add_row(str(one["version"]), one["state"], ", ".join(one["labels"]), made, one["by"], str(one["bytes"]))
+    Console().print(table)

@@ -1,0 +1,189 @@
+"""What people do with secrets: `secret/put`, `get`, `list`, `history`, `label`, `delete`, `undelete`, `destroy`.
+
+Each is decided about the path, and in the ledger before a value moves. Who may not even know of a path hears that it is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from dockwarden.access.rulebook import Rulebook
+from dockwarden.doors.control.door import Call, Verb
+from dockwarden.policy.decide import decide
+from dockwarden.policy.load import PolicySet
+from dockwarden.vault.keeper import Keeper
+from dockwarden.vault.paths import resource_of
+from dockwarden.vault.rows import CURRENT, Held, Record
+from dockwarden.vault.vault import Vault, absent
+from dockwarden.words.ask import Ask
+from dockwarden.words.errors import Forbidden, Hidden
+from dockwarden.words.principal import Principal
+from dockwarden.words.secret import Secret
+
+READ, WRITE, LIST, DESTROY, USE = "secret.read", "secret.write", "secret.list", "secret.destroy", "secret.use"
+PAGE = 1000
+
+
+class OfPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call about one path, and maybe about some of its versions."""
+
+    path: str
+    versions: frozenset[int] = frozenset()
+
+
+class Get(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One version's value; 0 is the one that goes by `label`."""
+
+    path: str
+    version: int = 0
+    label: str = CURRENT
+
+
+class Put(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new version; `value` comes as base64."""
+
+    path: str
+    value: bytes
+    label: str = CURRENT
+
+    def __repr__(self) -> str:
+        return f"Put({self.path!r}, ...)"
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another version that goes by a label."""
+
+    path: str
+    label: str
+    version: int
+
+
+class List(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Paths that begin so, from the first after `after`."""
+
+    prefix: str = ""
+    after: str = ""
+
+
+class SecretVerbs:
+    """The verbs of noun `secret`."""
+
+    def __init__(self, keeper: Keeper, rulebook: Rulebook) -> None:
+        self._keeper, self._rulebook = keeper, rulebook
+
+    def verbs(self) -> dict[str, Verb]:
+        """Each verb by its name in the path."""
+        return {
+            "secret/put": self.put, "secret/get": self.get, "secret/list": self.list, "secret/history": self.history,
+            "secret/label": self.label, "secret/delete": self.delete, "secret/undelete": self.undelete, "secret/destroy": self.destroy,
+        }
+
+    async def put(self, call: Call) -> Mapping[str, Any]:
+        """Keep a new version; answers its number."""
+        asked = call.read(Put)
+        await self._judge(call, WRITE, asked.path, {"label": asked.label})
+        version = await self._keeper.run(lambda vault: vault.put(asked.path, Secret(asked.value), call.principal.name, label=asked.label))
+        return _done(call, {"path": asked.path, "version": version})
+
+    async def get(self, call: Call) -> Mapping[str, Any]:
+        """One value, as base64."""
+        asked = call.read(Get)
+        await self._judge(call, READ, asked.path, {"version": asked.version or asked.label})
+        got = await self._keeper.run(lambda vault: vault.get(asked.path, asked.version, asked.label))
+        _done(call, {"path": asked.path, "version": got.version})
+        return {"path": asked.path, "version": got.version, "value": got.value.reveal()}
+
+    async def list(self, call: Call) -> Mapping[str, Any]:
+        """A page of the paths that the caller may know of; `after` is where the next page begins, "" at the end."""
+        asked = call.read(List)
+        call.trail.action = LIST
+        policies = self._rulebook.rules.policies
+        paths = await self._keeper.run(lambda vault: vault.paths(asked.prefix, asked.after, PAGE))
+        shown = [path for path in paths if may_know(call.principal, path, policies)]
+        call.trail.outcome(200, detail={"prefix": asked.prefix, "shown": len(shown)}, changing=False)
+        return {"paths": shown, "after": paths[-1] if len(paths) == PAGE else ""}
+
+    async def history(self, call: Call) -> Mapping[str, Any]:
+        """All that is known of a path but its values."""
+        asked = call.read(OfPath)
+        await self._judge(call, LIST, asked.path, {})
+        record = await self._keeper.run(lambda vault: vault.record(asked.path))
+        return _done(call, _told(record), {"path": asked.path})
+
+    async def label(self, call: Call) -> Mapping[str, Any]:
+        """Let a label name another version."""
+        asked = call.read(Label)
+        await self._judge(call, WRITE, asked.path, {"label": asked.label, "version": asked.version})
+        await self._keeper.run(lambda vault: vault.label(asked.path, asked.label, asked.version))
+        return _done(call, {"path": asked.path, "version": asked.version})
+
+    async def delete(self, call: Call) -> Mapping[str, Any]:
+        """Let versions not be read any more, until `undelete`."""
+        return await self._versions(call, WRITE, Vault.delete)
+
+    async def undelete(self, call: Call) -> Mapping[str, Any]:
+        """Bring deleted versions back."""
+        return await self._versions(call, WRITE, Vault.undelete)
+
+    async def destroy(self, call: Call) -> Mapping[str, Any]:
+        """Take values away for good."""
+        return await self._versions(call, DESTROY, Vault.destroy)
+
+    async def _versions(self, call: Call, action: str, deed: Any) -> Mapping[str, Any]:
+        asked = call.read(OfPath)
+        await self._judge(call, action, asked.path, {"deed": deed.__name__, "versions": sorted(asked.versions)})
+
+        def work(vault: Vault) -> Record:
+            deed(vault, asked.path, asked.versions)
+            return vault.record(asked.path)
+
+        return _done(call, _told(await self._keeper.run(work)), {"path": asked.path})
+
+    async def _judge(self, call: Call, action: str, path: str, detail: Mapping[str, Any]) -> None:
+        """Return once the caller may do `action`, and the ledger has that they are about to.
+
+        Raises:
+            Hidden: they may not even know whether there is such a path. Forbidden: they may, and this is not permitted.
+            Malformed: `vault.path`. Unavailable: `ledger.unwritable`.
+        """
+        call.trail.action = action
+        policies = self._rulebook.rules.policies
+        verdict = decide(Ask(call.principal, action, resource_of(path)), policies)
+        call.trail.judged(resource_of(path), verdict, None)
+        if not verdict.is_allowed:
+            if not may_know(call.principal, path, policies):
+                raise unseen(path)
+            reasons = "; ".join(verdict.advice) or "no policy permits it"
+            raise Forbidden(verdict.why.value, f"{action} of {path} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
+        await call.trail.intent(detail)
+
+
+def may_know(principal: Principal, path: str, policies: PolicySet) -> bool:
+    """Whether `principal` may hear that there is a secret at `path`."""
+    about = resource_of(path)
+    return any(decide(Ask(principal, action, about), policies).is_allowed for action in (LIST, READ, WRITE))
+
+
+def unseen(path: str) -> Hidden:
+    """What is said of a path that is not there, and of one that the asker may not know of."""
+    error = absent(path)
+    return Hidden(error.code, f"{error.message}, or it is not for you to know")
+
+
+def _done(call: Call, said: Mapping[str, Any], detail: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    call.trail.outcome(200, detail=said if detail is None else detail, changing=True)
+    return said
+
+
+def _told(record: Record) -> Mapping[str, Any]:
+    """A record as it is shown: no hashes."""
+    versions = [_version(record, held) for held in record.versions]
+    return {"path": record.path, "keep": record.keep, "note": record.note, "versions": versions}
+
+
+def _version(record: Record, held: Held) -> Mapping[str, Any]:
+    labels = sorted(label for label, version in record.labels.items() if version == held.version)
+    return {"version": held.version, "state": held.state.value, "at_us": held.at, "by": held.by, "bytes": held.size, "labels": labels}

@@ -1,0 +1,171 @@
+"""What operators do with the vault itself: `vault/status`, `seal`, `unseal`, `rekey`, `rotate`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from dockwarden.access.rulebook import Rulebook
+from dockwarden.doors.control.door import Call, Verb
+from dockwarden.policy.decide import decide
+from dockwarden.vault import seals
+from dockwarden.vault.envelope import KEY_BYTES
+from dockwarden.vault.keeper import Keeper
+from dockwarden.vault.vault import Vault
+from dockwarden.words.ask import Ask, Kind, Resource
+from dockwarden.words.errors import Forbidden, Malformed
+from dockwarden.words.secret import Secret
+
+VAULT = Resource(Kind.SYSTEM, id="vault")
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call that needs no words."""
+
+
+class Unseal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody brings: a passphrase, or one share. Both empty: the key file or credential is looked for again."""
+
+    passphrase: bytes = b""
+    share: str = ""
+
+    def __repr__(self) -> str:
+        return "Unseal(...)"
+
+
+class Rekey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the unseal key comes from after this. `shares` is (needed, made)."""
+
+    by: Literal["file", "passphrase", "shares"]
+    passphrase: bytes = b""
+    shares: tuple[int, int] = (0, 0)
+
+    def __repr__(self) -> str:
+        return "Rekey(...)"
+
+
+class VaultVerbs:
+    """The verbs of noun `vault`."""
+
+    def __init__(self, keeper: Keeper, rulebook: Rulebook, key_file: Path) -> None:
+        self._keeper, self._rulebook, self._key_file = keeper, rulebook, key_file
+        self._shares: list[str] = []
+
+    def verbs(self) -> dict[str, Verb]:
+        """Each verb by its name in the path."""
+        return {
+            "vault/status": self.status, "vault/seal": self.seal, "vault/unseal": self.unseal, "vault/rekey": self.rekey,
+            "vault/rotate": self.rotate,
+        }
+
+    async def status(self, call: Call) -> Mapping[str, Any]:
+        """Whether it is sealed, how it is unsealed, and where it stands."""
+        self._judge(call, "vault.status")
+        call.trail.outcome(200, changing=False)
+        return await self._status()
+
+    async def seal(self, call: Call) -> Mapping[str, Any]:
+        """Forget the keys until somebody unseals it."""
+        await self._intend(call, "vault.seal")
+        self._shares.clear()
+        await self._keeper.run(Vault.seal)
+        return await self._done(call)
+
+    async def unseal(self, call: Call) -> Mapping[str, Any]:
+        """Open it with what was brought; of shares, `have` and `needed` say how far that is."""
+        asked = call.read(Unseal)
+        await self._intend(call, "vault.unseal")
+        if not self._keeper.is_sealed:
+            return await self._done(call)
+        how = seals.read_how(await self._keeper.run(Vault.how))
+        match how:
+            case seals.PassphraseSeal():
+                if not asked.passphrase:
+                    raise Malformed("vault.passphrase", "this vault is unsealed by a passphrase; give it on standard input")
+                await self._keeper.run(lambda vault: vault.unseal(seals.passphrase_key(how, Secret(asked.passphrase))))
+            case seals.SharesSeal():
+                await self._share(asked.share, how)
+            case _:
+                await self._keeper.unseal_by_itself()
+        return await self._done(call)
+
+    async def rekey(self, call: Call) -> Mapping[str, Any]:
+        """Another root key under another unseal key; `shares` of the answer are to be given to people, and are shown this once."""
+        asked = call.read(Rekey)
+        await self._intend(call, "vault.rekey", {"by": asked.by})
+        shares: list[str] = []
+        how: seals.How
+        if asked.by == "file":
+            how, key = seals.FileSeal(), secrets.token_bytes(KEY_BYTES)
+            await self._keeper.run(lambda vault: _rekey_to_file(vault, key, self._key_file))
+        elif asked.by == "passphrase":
+            how = seals.new_passphrase_seal()
+            key = seals.passphrase_key(how, seals.checked_passphrase(Secret(asked.passphrase)))
+            await self._keeper.run(lambda vault: vault.rekey(key, seals.written(how)))
+        else:
+            how, key = seals.SharesSeal(needed=asked.shares[0], made=asked.shares[1]), secrets.token_bytes(KEY_BYTES)
+            shares = seals.split(key, how)
+            await self._keeper.run(lambda vault: vault.rekey(key, seals.written(how)))
+        return {**await self._done(call), "shares": shares}
+
+    async def rotate(self, call: Call) -> Mapping[str, Any]:
+        """A new term, all data keys brought under it, and the old terms gone. It is taken up where it was left, if it was."""
+        await self._intend(call, "vault.rotate")
+        await self._keeper.run(Vault.rotate)
+        after, steps = await self._keeper.run(lambda vault: vault.rewrap("")), 1
+        while after:
+            after, steps = await self._keeper.run(lambda vault, after=after: vault.rewrap(after)), steps + 1  # type: ignore[misc]  # a default
+        await self._keeper.run(Vault.retire_terms)
+        return await self._done(call)
+
+    async def _share(self, share: str, how: seals.SharesSeal) -> None:
+        share = " ".join(share.lower().split())
+        if not seals.is_share(share):
+            raise Malformed("vault.share", "that is no share of a key: a word is wrong or missing; give it again")
+        if share not in self._shares:
+            self._shares.append(share)
+        if len(self._shares) < how.needed:
+            return
+        shares, self._shares = self._shares, []
+        await self._keeper.run(lambda vault: vault.unseal(seals.combine(shares)))
+
+    async def _status(self) -> dict[str, Any]:
+        how = await self._keeper.run(Vault.how)
+        said: dict[str, Any] = {"sealed": self._keeper.is_sealed, "by": msgspec.json.decode(how)["by"], "trouble": self._keeper.trouble}
+        if isinstance(kind := seals.read_how(how), seals.SharesSeal):
+            said |= {"needed": kind.needed, "made": kind.made, "have": len(self._shares)}
+        if not self._keeper.is_sealed:
+            head = await self._keeper.run(lambda vault: vault.head)
+            said |= {"vault": head.vault, "change": head.seq}
+        return said
+
+    def _judge(self, call: Call, action: str) -> None:
+        call.trail.action = action
+        verdict = decide(Ask(call.principal, action, VAULT), self._rulebook.rules.policies)
+        call.trail.judged(VAULT, verdict, None)
+        if not verdict.is_allowed:
+            who = call.principal.name or "a caller nobody knows"
+            raise Forbidden(verdict.why.value, f"{action} is refused for {who}: {'; '.join(verdict.advice) or 'no policy permits it'}",
+                            policies=verdict.policies)
+
+    async def _intend(self, call: Call, action: str, detail: Mapping[str, Any] | None = None) -> None:
+        self._judge(call, action)
+        await call.trail.intent(detail or {})
+
+    async def _done(self, call: Call) -> dict[str, Any]:
+        said = await self._status()
+        call.trail.outcome(200, detail={"sealed": said["sealed"]}, changing=True)
+        return said
+
+
+def _rekey_to_file(vault: Vault, key: bytes, file: Path) -> None:
+    """The new key beside the old one before the vault takes it, and in its place after: at each moment one of the two files opens it."""
+    fresh = seals.new_key_file(file)
+    fresh.unlink(missing_ok=True)
+    seals.write_key_file(fresh, key)
+    vault.rekey(key, seals.written(seals.FileSeal()))
+    fresh.rename(file)

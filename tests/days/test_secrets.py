@@ -1,0 +1,185 @@
+"""Secrets through the serving process: kept, shown, retired; by whom policy lets, and with the ledger knowing first."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.engine import PrivateEngine
+from fixtures.warden import ADMIN, ALICE, BOB, STRANGER, Reply, Warden, dockwarden
+
+pytestmark = pytest.mark.timeout(180)
+CANARY = b"canary-that-nobody-sees-0451"
+
+
+@pytest.fixture
+def home(warden: Warden) -> Warden:
+    """The warden; the vault is open again after each test."""
+    return warden
+
+
+def cli(warden: Warden, *words: str, input: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Our command line as root, with `input` on standard input; what it prints byte for byte (latin-1)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dockwarden", *words, "--config", str(warden.config)], capture_output=True, timeout=60, check=False, input=input
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode("latin-1"), done.stderr.decode())
+
+
+def asked(warden: Warden, uid: int, verb: str, body: dict[str, Any]) -> Reply:
+    """A call of an ordinary account's at the control socket."""
+    done = subprocess.run(
+        ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", str(warden.dir / "control.sock"), "-d", json.dumps(body), f"http://d/v1/{verb}"],
+        capture_output=True, text=True, timeout=60, check=False, user=uid, group=uid, extra_groups=[],
+    )
+    text, _, status = done.stdout.rpartition("\n")
+    return Reply(int(status or 0), json.loads(text) if text else None)
+
+
+def put(warden: Warden, uid: int, path: str, value: bytes) -> Reply:
+    return asked(warden, uid, "secret/put", {"path": path, "value": base64.b64encode(value).decode()})
+
+
+def test_init_makes_a_vault_and_its_key_for_root_alone(home: Warden) -> None:
+    assert 0o600 == (home.dir / "unseal.key").stat().st_mode & 0o777
+    assert 0o600 == (home.dir / "state" / "vault.db").stat().st_mode & 0o777
+    said = json.loads(cli(home, "vault", "status", "--json").stdout)
+    assert (False, "file") == (said["sealed"], said["by"])
+
+
+def test_what_is_put_is_got_byte_for_byte(home: Warden) -> None:
+    value = b"two\nlines \x00\xff and no end"
+    assert 0 == cli(home, "secret", "put", "prod/db/password", input=value).returncode
+    assert value.decode("latin-1") == cli(home, "secret", "get", "prod/db/password").stdout
+    assert "prod/db/password\n" == cli(home, "secret", "list", "prod/").stdout
+
+
+def test_versions_are_told_gone_back_to_and_destroyed(home: Warden) -> None:
+    for value in (b"one", b"two", b"three"):
+        cli(home, "secret", "put", "prod/versions", input=value)
+    assert 0 == cli(home, "secret", "label", "prod/versions", "current", "1").returncode
+    assert "one" == cli(home, "secret", "get", "prod/versions").stdout
+    assert 0 == cli(home, "secret", "destroy", "prod/versions", "--version", "2", "--yes").returncode
+    gone = cli(home, "secret", "get", "prod/versions", "--version", "2")
+    assert (2, "") == (gone.returncode, gone.stdout)
+    said = json.loads(cli(home, "secret", "history", "prod/versions", "--json").stdout)
+    assert ["live", "destroyed", "live"] == [one["state"] for one in said["versions"]]
+
+
+def test_a_person_has_their_own_paths_and_hears_of_no_other(home: Warden) -> None:
+    assert 200 == put(home, ALICE, "people/alice/token", CANARY).status
+    assert CANARY == base64.b64decode(asked(home, ALICE, "secret/get", {"path": "people/alice/token"}).body["value"])
+
+    for path in ("people/alice/token", "people/alice/absent", "prod/absent"):
+        for uid in (BOB, STRANGER):
+            assert 404 == asked(home, uid, "secret/get", {"path": path}).status
+    there = asked(home, BOB, "secret/get", {"path": "people/alice/token"}).body["message"].replace("token", "X")
+    absent = asked(home, BOB, "secret/get", {"path": "people/alice/absent"}).body["message"].replace("absent", "X")
+    assert there == absent
+    assert [] == asked(home, BOB, "secret/list", {}).body["paths"]
+    assert 403 == asked(home, ADMIN, "secret/get", {"path": "people/alice/token"}).status
+    assert 404 == put(home, BOB, "people/alice/token", b"mine now").status
+
+
+def test_the_ledger_has_every_access_and_no_value(home: Warden) -> None:
+    put(home, ALICE, "people/alice/ledger", CANARY)
+    asked(home, ALICE, "secret/get", {"path": "people/alice/ledger"})
+    asked(home, BOB, "secret/get", {"path": "people/alice/ledger"})
+    about = [entry for entry in home.entries() if entry.get("resource") == "SecretPath:people/alice/ledger"]
+
+    assert {("intent", "secret.write"), ("outcome", "secret.write"), ("intent", "secret.read"), ("outcome", "secret.read"), ("refused", "secret.read")} == {
+        (str(entry["kind"]), str(entry["action"])) for entry in about
+    }
+    for form in (CANARY, base64.b64encode(CANARY), CANARY.hex().encode()):
+        for file in home.dir.rglob("*"):
+            assert not file.is_file() or form not in file.read_bytes(), file
+
+
+def test_a_sealed_vault_gives_nothing_until_it_is_unsealed(home: Warden) -> None:
+    cli(home, "secret", "put", "prod/sealed", input=b"x")
+    assert 403 == asked(home, ALICE, "vault/seal", {}).status
+    assert 0 == cli(home, "vault", "seal").returncode
+    refused = cli(home, "secret", "get", "prod/sealed")
+    assert (1, "") == (refused.returncode, refused.stdout)
+    assert "sealed" in refused.stderr
+    assert 0 == cli(home, "vault", "unseal").returncode
+    assert "x" == cli(home, "secret", "get", "prod/sealed").stdout
+
+
+def test_a_restart_and_a_kill_lose_no_secret(home: Warden) -> None:
+    cli(home, "secret", "put", "prod/kept", input=b"kept")
+    home.stop(signal.SIGKILL)
+    home.start()
+    assert "kept" == cli(home, "secret", "get", "prod/kept").stdout
+
+
+@pytest.fixture
+def lone(engine: PrivateEngine, tmp_path: Path) -> Iterator[Warden]:
+    """A warden of the test's own."""
+    made = Warden(tmp_path / "d", engine.address)
+    made.init()
+    made.start()
+    yield made
+    made.stop()
+    made.remove()
+
+
+def test_shares_and_passphrases_take_the_place_of_the_key_file(lone: Warden) -> None:
+    cli(lone, "secret", "put", "prod/a", input=b"a")
+    shares = json.loads(cli(lone, "vault", "rekey", "--by", "2-of-3", "--json").stdout)["shares"]
+    lone.stop()
+    lone.start()
+    assert "sealed" in cli(lone, "vault", "status").stdout
+    assert 0 != cli(lone, "vault", "unseal", input=b"no share at all\n").returncode
+    assert "1 brought so far" in cli(lone, "vault", "unseal", input=shares[2].encode() + b"\n").stdout
+    assert 0 == cli(lone, "vault", "unseal", input=shares[0].encode() + b"\n").returncode
+    assert "a" == cli(lone, "secret", "get", "prod/a").stdout
+
+    assert 0 == cli(lone, "vault", "rekey", "--by", "passphrase", input=b"correct horse battery\n").returncode
+    cli(lone, "vault", "seal")
+    assert 2 == cli(lone, "vault", "unseal", input=b"wrong horse battery\n").returncode
+    assert 0 == cli(lone, "vault", "unseal", input=b"correct horse battery\n").returncode
+    assert 0 == cli(lone, "vault", "rekey", "--by", "file").returncode
+    assert 0 == cli(lone, "vault", "rotate").returncode
+    lone.stop()
+    lone.start()
+    assert "a" == cli(lone, "secret", "get", "prod/a").stdout
+
+
+def test_yesterday_s_vault_in_today_s_place_is_refused_and_named(lone: Warden) -> None:
+    cli(lone, "secret", "put", "prod/a", input=b"old")
+    lone.stop()
+    yesterday = (lone.dir / "state" / "vault.db").read_bytes()
+    lone.start()
+    cli(lone, "secret", "put", "prod/a", input=b"new")
+    lone.stop()
+    (lone.dir / "state" / "vault.db").write_bytes(yesterday)
+    lone.start()
+
+    refused = cli(lone, "secret", "get", "prod/a")
+    assert (1, "") == (refused.returncode, refused.stdout)
+    assert "ledger" in cli(lone, "vault", "status").stderr
+
+
+def test_a_key_that_others_can_read_does_not_unseal(lone: Warden) -> None:
+    lone.stop()
+    (lone.dir / "unseal.key").chmod(0o640)
+    lone.start()
+    assert "chmod 600" in cli(lone, "vault", "status").stderr
+
+
+def test_a_server_that_is_away_is_said_plainly(tmp_path: Path, engine: PrivateEngine) -> None:
+    made = Warden(tmp_path / "d", engine.address)
+    made.init()
+    done = cli(made, "secret", "get", "prod/a")
+    assert 3 == done.returncode
+    assert "dockwarden serve --config" in done.stderr
+    assert 0 == dockwarden("init", "--dir", str(made.dir), "--engine", engine.address).returncode
