@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from dockwarden.doors.docker.endless import is_endless
 from dockwarden.doors.docker.exchange import ClientGone, Exchange
 from dockwarden.doors.docker.grammar import HeadTooLarge, RequestHead, refuse_early
 from dockwarden.upstream.answers import Sink
@@ -339,6 +340,12 @@ class ClientConnection(asyncio.BufferedProtocol):
     def is_busy(self) -> bool:
         """Whether a request is under way."""
         return self._state is _BUSY or self._state is _TUNNEL
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether what is under way has no end of its own: a raw stream, or an answer that goes on until a container ends, or for ever."""
+        exchange = self._exchange
+        return self.is_hijacked or (self._state is _BUSY and exchange is not None and is_endless(exchange.head))
 
     def retire(self) -> None:
         """Close now if idle, else after the answer under way."""

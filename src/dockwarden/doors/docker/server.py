@@ -20,7 +20,6 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from dockwarden.doors.docker.connection import ClientConnection
-from dockwarden.doors.docker.endless import is_endless
 from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.grammar import RequestHeads
 from dockwarden.doors.docker.tls import TlsSide
@@ -143,9 +142,9 @@ class Server:
         for connection in tuple(self._connections):
             connection.retire()
         await self._until_idle(min(streams_s, seconds), lambda connection: connection.is_busy)
-        streams = self._kill([one for one in self._connections if self._is_stream(one)])
-        await self._until_idle(seconds - streams_s, lambda connection: connection.is_busy and not self._is_stream(connection))
-        streams += self._kill([one for one in self._connections if self._is_stream(one)])
+        streams = self._kill([one for one in self._connections if one.is_stream])
+        await self._until_idle(seconds - streams_s, lambda connection: connection.is_busy and not connection.is_stream)
+        streams += self._kill([one for one in self._connections if one.is_stream])
         calls = self._kill(tuple(self._connections))
         await asyncio.sleep(0)
         for file in self._files:
@@ -156,11 +155,6 @@ class Server:
         end = self.loop.time() + seconds
         while any(map(counts, self._connections)) and self.loop.time() < end:  # noqa: ASYNC110  it ends but once
             await asyncio.sleep(0.02)
-
-    def _is_stream(self, connection: ClientConnection) -> bool:
-        """Whether what is under way has no end of its own."""
-        exchange = connection._exchange
-        return connection.is_hijacked or (exchange is not None and connection.is_busy and is_endless(exchange.head))
 
     @staticmethod
     def _kill(connections: Iterable[ClientConnection]) -> int:

@@ -68,8 +68,9 @@ class OperateServer:
     def close(self) -> None:
         """Stop listening, at once: a connection of ours wakes the thread up."""
         self._is_closing = True
-        with contextlib.suppress(OSError), socket.create_connection((self._host, self.port), CLOSE_S):
-            self._thread.join(CLOSE_S)
+        with contextlib.suppress(OSError):
+            socket.create_connection((self._host, self.port), CLOSE_S).close()  # left open, it would be waited for as a call
+        self._thread.join(CLOSE_S)
         self._server.server_close()
 
 
