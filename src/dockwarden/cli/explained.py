@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dockwarden.cli.supposed import Judged
+from dockwarden.doors.docker.reasons import MOST_REASONS, in_order
 from dockwarden.engine.escapes import advice
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.facts.model import NO_ID
@@ -41,7 +42,8 @@ def _details(one: Judged) -> Iterator[str]:
             yield "the caller reads the Engine's own words for what is not there; in truth:"
         yield f"dockwarden: {one.message}"
         yield ""
-    facts = list(facts_in_lines(one.judgement.facts, is_told=bool(one.message))) if one.judgement is not None else []
+    found = one.judgement.facts if one.judgement is not None else Facts()
+    facts = list(facts_in_lines(found, is_told=bool(one.message) and len(found.escape) <= MOST_REASONS))
     if facts:
         yield "facts"
         yield from (f"  {line}" for line in facts)
@@ -59,7 +61,7 @@ def _details(one: Judged) -> Iterator[str]:
 
 def facts_in_lines(facts: Facts, *, is_told: bool) -> Iterator[str]:
     """The facts that say something. `is_told` says that what they mean was told already."""
-    for fact in sorted(facts.escape):
+    for fact in in_order(facts.escape):
         yield f"escape   {fact}" + ("" if is_told else f": {advice(fact)}")
     if facts.foreign:
         yield f"foreign  {', '.join(sorted(facts.foreign))} of somebody else"

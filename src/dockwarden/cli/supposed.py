@@ -106,7 +106,7 @@ def suppose(call: EngineCall, principal: Principal, world: World) -> Resolved:
     known = Known(
         principal=principal, found=found, image=_image(call, found, world), container=container, binds=_binds(call, principal, world),
         names={name: _held(name, principal, world) for name in moved_names(call)}, accounts=world.accounts, host_groups=world.host_groups,
-        sockets=world.sockets,
+        sockets=world.sockets, bind_roots=world.bind_roots,
     )
     subject = next((thing for reference, thing in found.items() if reference.place == "path"), None)
     return Resolved(known, {reference: thing.id for reference, thing in found.items()}, subject)

@@ -94,7 +94,8 @@ CATALOGUE: tuple[Escape, ...] = (
     ),
     Escape(
         "engine-socket", "HostConfig.Binds, Mounts", "a socket that commands the Engine or dockwarden: whoever holds it is root",
-        "mount a named door of dockwarden's, made for this tool ([[door]] as = \"…\"); :ro does not make a socket safe", "4 Unix socket",
+        "ask an admin for a named door of this tool's own ([[door]] as = \"…\"), which an admin mounts; :ro does not make a socket safe",
+        "4 Unix socket",
     ),
     Escape(
         "volume-bind:", "VolumeOptions.DriverConfig.Options, DriverOpts", "a volume that is a bind of a host folder in disguise",

@@ -86,9 +86,9 @@ class Known:
     image name that the call moves (`references.moved_names`) whether it is `new`, `own`, `refresh`, `shared` or `other`.
     `accounts` and `host_groups` are the uids and gids that the host knows. `cpus` is how many
     the host has, 0 if nobody knows. `sockets` are paths of sockets that give power over
-    the Engine or over us; a bind of one, or of a folder that holds one, is an escape. `dockerfile` is the text of a classic
-    build's Dockerfile once it was read, `on_build` the triggers of the images it builds on; `loaded` are the names in a loaded
-    archive's manifest, once it was read.
+    the Engine or over us; a bind of one, or of a folder that holds one, is an escape. `bind_roots` are for the words of a
+    refusal. `dockerfile` is the text of a classic build's Dockerfile once it was read, `on_build` the triggers of the images it builds
+    on; `loaded` are the names in a loaded archive's manifest, once it was read.
     """
 
     principal: Principal = NOBODY
@@ -102,6 +102,7 @@ class Known:
     userns_remap: bool = False
     cpus: int = 0
     sockets: tuple[str, ...] = ENGINE_SOCKETS
+    bind_roots: tuple[str, ...] = ()
     plugin: str = "dockwarden"
     door: str = ""
     env_restored: bool = False

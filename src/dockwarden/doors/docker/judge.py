@@ -1,36 +1,38 @@
-"""One call judged: facts, verdict, and for a refusal the words that teach."""
+"""One call judged: facts and verdict; for a refusal `reasons.py` has the words that teach."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from dockwarden.doors.docker.absent import NotThere
+from dockwarden.doors.docker.reasons import refusal
 from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.engine.call import EngineCall
-from dockwarden.engine.escapes import advice
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.facts.facts import facts
 from dockwarden.engine.known import Known
 from dockwarden.engine.references import Reference, references
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
-from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource, Verdict, Why
-from dockwarden.words.errors import Forbidden, Refused
+from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource, Verdict
 from dockwarden.words.principal import Principal
 
-MOST_REASONS = 3
+__all__ = ["Judgement", "collection", "judge", "refusal", "rejudge", "subject"]
+
 ON_THE_HOST = frozenset({Kind.SYSTEM, Kind.PLUGIN, Kind.NODE})
 """Kinds that no caller makes for themselves; a call that makes or lists one is about the host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was asked about which thing, on which facts, and what policy answered."""
+    """What was asked about which thing, on which facts, and what policy answered; `call` and `known` are for the words of a refusal."""
 
     ask: Ask
     facts: Facts
     verdict: Verdict
+    call: EngineCall | None = None
+    known: Known | None = None
 
 
 def judge(call: EngineCall, resolved: Resolved, policies: PolicySet) -> Judgement:
@@ -62,7 +64,7 @@ def rejudge(call: EngineCall, known: Known, about: Resource, policies: PolicySet
     """Decide `call` about a thing, on what is known now; an upload is judged again once it was read."""
     found = facts(call, known)
     ask = Ask(known.principal, call.route.action, about, found.context())
-    return Judgement(ask, found, decide(ask, policies))
+    return Judgement(ask, found, decide(ask, policies), call, known)
 
 
 def subject(call: EngineCall, resolved: Resolved) -> Resource:
@@ -78,24 +80,3 @@ def collection(call: EngineCall, principal: Principal) -> Resource:
     if kind in ON_THE_HOST:
         return SYSTEM if kind is Kind.SYSTEM else Resource(kind)
     return Resource(kind, name=call.first("name"), owner=principal.name)
-
-
-def refusal(judgement: Judgement) -> Refused:
-    """The answer to a refused call: which facts, which policy, and what to do instead."""
-    ask, verdict = judgement.ask, judgement.verdict
-    who = ask.principal.name or "a caller nobody knows"
-    reasons = [] if not ask.principal.is_known else [advice(fact) for fact in sorted(judgement.facts.escape)[:MOST_REASONS]]
-    reasons += [text for text in verdict.advice if text not in reasons]
-    return Forbidden(verdict.why.value, f"{ask.action} is refused for {who}: {'; '.join(reasons or [_plain_reason(judgement)])}",
-                     policies=verdict.policies)
-
-
-def _plain_reason(judgement: Judgement) -> str:
-    ask = judgement.ask
-    if judgement.verdict.why is Why.POLICY_BROKEN:
-        return "a policy could not be evaluated, and doubt refuses; ask an operator to run dockwarden policy check"
-    if not ask.principal.is_known:
-        return ask.principal.why_not or "ask an admin for a place in people.toml"
-    if judgement.facts.foreign:
-        return f"it names a {', '.join(sorted(judgement.facts.foreign))} of somebody else; name your own or a shared one"
-    return "no policy permits it; dockwarden policy explain shows what would"

@@ -117,6 +117,7 @@ class Resolver:
             userns_remap=self._host.userns_remap,
             cpus=self._host.cpus,
             sockets=self._host.sockets,
+            bind_roots=self._host.bind_roots,
             plugin=self._host.plugin,
             door=door,
         )
