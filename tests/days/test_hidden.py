@@ -177,3 +177,15 @@ def test_a_pull_of_a_shared_name_says_that_it_is_here(warden: Warden) -> None:
 
     assert "shared by all, and only an administrator refreshes it: it is here already, use it" in done.stderr
     assert "choose a name" not in done.stderr
+
+
+def test_a_limit_that_was_lowered_is_told_by_the_client(warden: Warden) -> None:
+    done = warden.docker("create", "--name", "hdmine", "--memory", "8g", "--pids-limit", "5000", "busybox", "true", uid=BOB)
+    assert 0 == done.returncode, done.stderr
+    assert "Memory (--memory): 8g was asked for, 4g is what policy gives" in done.stderr
+    assert "PidsLimit (--pids-limit): 5000 was asked for, 1024 is what policy gives" in done.stderr
+    warden.docker("rm", "hdmine", uid=BOB)
+
+    filled = warden.docker("create", "--name", "hdmine", "--memory", "1g", "busybox", "true", uid=BOB)
+    assert (0, "") == (filled.returncode, filled.stderr)
+    warden.docker("rm", "hdmine", uid=BOB)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.facts import facts
 from dockwarden.engine.fields import read
-from dockwarden.engine.harden import harden
+from dockwarden.engine.harden import harden, lowered
 from dockwarden.engine.known import ContainerState, Known
 from dockwarden.engine.obligations import FLAGS, NOTHING, Obligations, parse_obligations
 from dockwarden.engine.routes.table import ROUTES
@@ -281,3 +281,29 @@ def test_a_hardened_create_of_everything_has_no_root_in_it() -> None:
     done = facts(harden(asked, ALL, known), known)
 
     assert (False, True, 20001) == (done.user.is_root, done.user.is_caller, done.user.uid)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, []),
+        ({"Memory": 1 << 30, "NanoCpus": 10**9, "PidsLimit": 100}, []),
+        ({"Memory": 0, "NanoCpus": 0, "PidsLimit": None}, []),
+        ({"Memory": 8 << 30}, ["Memory (--memory): 8g was asked for, 2g is what policy gives"]),
+        ({"Memory": (2 << 30) + 1}, ["Memory (--memory): 2147483649b was asked for, 2g is what policy gives"]),
+        ({"NanoCpus": 3_500_000_000}, ["NanoCpus (--cpus): 3.5 was asked for, 2 is what policy gives"]),
+        ({"CpuQuota": 400_000}, ["CpuQuota (--cpu-quota): 400000 was asked for, 200000 is what policy gives"]),
+        ({"PidsLimit": 5000}, ["PidsLimit (--pids-limit): 5000 was asked for, 512 is what policy gives"]),
+        ({"PidsLimit": -1}, ["PidsLimit (--pids-limit): no limit was asked for, 512 is what policy gives"]),
+        ({"Memory": 1 << 30, "MemorySwap": -1}, ["MemorySwap (--memory-swap): no limit was asked for, 2g is what policy gives"]),
+        ({"CapAdd": ["NET_RAW", "cap_chown"]}, ["CapAdd (--cap-add): NET_RAW is dropped by policy"]),
+    ],
+)
+def test_what_is_given_less_of_is_told_and_what_is_filled_in_is_not(asked: dict[str, Any], told: list[str]) -> None:
+    obligations = parse_obligations(["pids=512, memory=2g, cpus=2, drop-caps=NET_RAW"])
+    create = call(CREATE, {"Image": "busybox", "HostConfig": asked})
+
+    assert told == list(lowered(create, harden(create, obligations, known_for(create))))
+    if "CapAdd" not in asked:
+        update = call("POST /v1.41/containers/web/update", asked)
+        assert told == list(lowered(update, harden(update, obligations, known_for(update))))

@@ -236,6 +236,41 @@ def _update_limits(body: object, obligations: Obligations, known: Known) -> Chan
     return changes
 
 
+AMOUNTS: Mapping[str, str] = {
+    "Memory": "--memory", "MemorySwap": "--memory-swap", "MemoryReservation": "--memory-reservation", "NanoCpus": "--cpus",
+    "CpuQuota": "--cpu-quota", "PidsLimit": "--pids-limit",
+}
+"""The amounts that a create or an update asks for, and how the client calls them."""
+
+
+def lowered(before: EngineCall, after: EngineCall) -> tuple[str, ...]:
+    """Return a sentence for each thing that a create or an update asks for and gets less of; what was only filled in is not told."""
+    if before.route.action not in {"container.create", "container.update"}:
+        return ()
+    is_create = before.route.action == "container.create"
+    asked, given = (read(call.body, "HostConfig", None) if is_create else call.body for call in (before, after))
+    told = []
+    for name, option in AMOUNTS.items():
+        wanted, got = read(asked, name, 0) or 0, read(given, name, 0) or 0
+        if wanted != 0 and wanted != got:
+            told.append(f"{name} ({option}): {_amount(name, wanted)} was asked for, {_amount(name, got)} is what policy gives")
+    gone = sorted({*map(capabilities.normalise, read(asked, "CapAdd", NO_LIST))} - {*map(capabilities.normalise, read(given, "CapAdd", NO_LIST))})
+    if gone:
+        told.append(f"CapAdd (--cap-add): {', '.join(gone)} is dropped by policy")
+    return tuple(told)
+
+
+def _amount(name: str, value: int) -> str:
+    if value <= 0:
+        return "no limit"
+    if name == "NanoCpus":
+        return f"{value / BILLION:g}"
+    if name.startswith("Memory"):
+        whole = (f"{value >> shift}{unit}" for shift, unit in ((30, "g"), (20, "m"), (10, "k")) if value % (1 << shift) == 0)
+        return next(whole, f"{value}b")
+    return str(value)
+
+
 # -- exec, services, builds --------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockwarden.engine.veil.words import HIDDEN, ID, masked_answer, masked_words
+from dockwarden.engine.veil.words import HIDDEN, ID, masked_answer, masked_words, with_warnings
 
 MINE, OTHER, THIRD = "a1" * 32, "b2" * 32, "c3" * 32
 
@@ -65,3 +65,14 @@ def test_plain_text_is_masked(  # what a hijacked call is refused with
 @given(st.lists(st.sampled_from([OTHER, OTHER[:12], THIRD, MINE, "word", ", ", '"', 'name:"x" id:"', "[", "]", " ", "br-", "sha256:"])))
 def test_no_id_of_another_s_is_left(parts: list[str]) -> None:
     assert all(mine(id) for id in ID.findall(masked_words("".join(parts), mine)))
+
+
+@pytest.mark.parametrize(("body", "shown"), [
+    (b'{"Id":"x","Warnings":null}', {"Id": "x", "Warnings": ["dockwarden: less"]}),
+    (b'{"Id":"x","Warnings":["w"]}', {"Id": "x", "Warnings": ["w", "dockwarden: less"]}),
+    (b'{"Warnings":[]}', {"Warnings": ["dockwarden: less"]}),
+    (b"[]", []),
+])
+def test_warnings_are_added_to_the_engine_s(body: bytes, shown: object) -> None:
+    assert shown == json.loads(with_warnings(body, ["less"]))
+    assert b"not json" == with_warnings(b"not json", ["less"])

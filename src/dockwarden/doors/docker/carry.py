@@ -25,7 +25,7 @@ from dockwarden.engine.call import Answer, Takes
 from dockwarden.engine.fields import read
 from dockwarden.engine.veil.events import EventVeil
 from dockwarden.engine.veil.veil import is_veiled, veil
-from dockwarden.engine.veil.words import masked_answer
+from dockwarden.engine.veil.words import masked_answer, with_warnings
 from dockwarden.policy.load import PolicySet
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
@@ -117,6 +117,8 @@ class Carrier:
         if answer.status >= 400 or action in MADE_AT:
             is_visible = self.sight.knows(prepared.request, exchange.principal, policies)
             answer = WholeAnswer(answer.status, answer.headers, masked_answer(answer.body, is_visible))
+        if prepared.warnings and answer.status < 300:
+            answer = WholeAnswer(answer.status, answer.headers, with_warnings(answer.body, prepared.warnings))
         exchange.answer_with(answer)
         return done
 

@@ -27,6 +27,10 @@ BY_ACTION: Mapping[tuple[str, str], str] = {
         "the network host is the host's own, its loopback services included; connect to a network of your own (docker network create)",
 }
 """Facts that ask for other advice where they come by another call than a create."""
+NO_ROOTS = (
+    "HostConfig.Binds, Mounts ({}): a folder of the host, and none may be mounted here; use a named volume (-v NAME:/path), or docker cp "
+    "(an admin can name bind roots)"
+)
 NO_POLICY: Mapping[str, str] = {
     "build.session": "BuildKit cannot be judged from here: build with DOCKER_BUILDKIT=0 docker build …",
     "build.grpc": "BuildKit cannot be judged from here: build with DOCKER_BUILDKIT=0 docker build …",
@@ -55,7 +59,7 @@ def refusal(judgement: Judgement) -> Refused:
     who = ask.principal.name or "a caller nobody knows"
     reasons = list(_reasons(judgement)) if ask.principal.is_known else []
     shown = reasons[:MOST_REASONS] or [_plain_reason(judgement)]
-    if left := len(reasons) - len(shown):
+    if (left := len(reasons) - MOST_REASONS) > 0:
         shown.append(f"and {left} more (dockwarden policy explain shows all)")
     return Forbidden(verdict.why.value, f"{ask.action} is refused for {who}: {'; '.join(shown)}", policies=verdict.policies)
 
@@ -82,7 +86,7 @@ def _said(fact: str, judgement: Judgement) -> str:
     text = BY_ACTION.get((judgement.ask.action, fact)) or advice(fact)
     if fact.startswith("bind:") and judgement.known is not None:
         roots = judgement.known.bind_roots
-        return f"{text}; bind roots here: {', '.join(roots) or 'none'}"
+        return f"{text}; bind roots here: {', '.join(roots)}" if roots else NO_ROOTS.format(fact.removeprefix("bind:"))
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,6 +44,18 @@ def masked_answer(body: bytes, is_visible: IsVisible) -> bytes:
     if all(said[name] == value for name, value in masked.items()):
         return body
     return msgspec.json.encode({**said, **masked}) + b"\n"
+
+
+def with_warnings(body: bytes, warnings: Sequence[str]) -> bytes:
+    """Return the answer of a create or an update with more `Warnings`, which clients print; one that cannot be read stays as it is."""
+    try:
+        said: Any = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body
+    if not isinstance(said, dict):
+        return body
+    said["Warnings"] = [*(said.get("Warnings") or ()), *(f"dockwarden: {text}" for text in warnings)]
+    return msgspec.json.encode(said) + b"\n"
 
 
 def _masked(said: Any, is_visible: IsVisible) -> Any:
