@@ -56,6 +56,8 @@ from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.operate.server import OperateServer
 from dockwarden.doors.volumes.door import VolumeDoor, VolumeSettings
 from dockwarden.doors.volumes.seal import Sealer, read_sealer
+from dockwarden.doors.volumes.uses import Uses
+from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.engine.call import Request
 from dockwarden.engine.known import ENGINE_SOCKETS
 from dockwarden.engine.routes.table import NEWEST
@@ -115,6 +117,7 @@ class House:
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
     operate: OperateServer | None = None
+    uses: Uses = field(init=False)
     engine: EngineAbout | None = None
     engine_trouble: str = ""
     snapshot_seq: int = 0
@@ -227,7 +230,7 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
     fresh = FreshVolumes(lookups, house.owners, EngineFiles(engine.address))
     carrier = Carrier(house.link, lookups, house.owners, house.claims, fresh, build_resolver(house), preparer, sight, answer_bytes, observe)
     limit, drops_unknown = settings.limits.body_bytes, engine.unknown == "drop"
-    return Flow(door.listen, house.rulebook, looks, carrier, house.ledger, house.metrics, limit, drops_unknown, observe)
+    return Flow(door.listen, house.rulebook, looks, carrier, house.uses, house.ledger, house.metrics, limit, drops_unknown, observe)
 
 
 async def open_door(house: House, door: DoorSettings) -> Server:
@@ -247,7 +250,7 @@ async def open_door(house: House, door: DoorSettings) -> Server:
         return identify_certificate(peer.certificate, people) if peer.certificate else NOBODY
 
     server = Server(flow.handle, who, Limits(limits.header_bytes, limits.connections, limits.header_timeout_s, limits.idle_s))
-    tls = server_context(Path(door.certificate), Path(door.key), Path(door.client_ca)) if door.certificate else None
+    tls = server_context(*(house.settings.dir / name for name in (door.certificate, door.key, door.client_ca))) if door.certificate else None
     await server.listen(door.listen, mode=int(door.mode, 8), tls=tls)
     house.servers.append(server)
     return server
@@ -265,18 +268,21 @@ async def open_vault(house: House) -> None:
     def who(peer: Peer) -> Principal:
         return identify(peer.socket, house.peers, house.rulebook.rules.people)
 
-    verbs = {**SecretVerbs(keeper, house.rulebook).verbs(), **VaultVerbs(keeper, house.rulebook, settings.vault_key).verbs()}
-    house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
+    tools = frozenset(door.as_ for door in settings.doors if door.as_)
+    house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
+    whereabouts = Whereabouts(lambda: house.volumes, house.ask)
+    secrets, vault = SecretVerbs(keeper, house.rulebook, whereabouts), VaultVerbs(keeper, house.rulebook, settings.vault_key)
+    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault.verbs()}, who, house.ledger, house.metrics)
     await house.control.open()
 
 
 async def open_volumes(house: House) -> None:
-    """Serve the Engine's volume driver calls, where there is a bind root to serve and the Engine is on this machine."""
+    """Serve the Engine's volume driver calls, where the Engine is on this machine."""
     settings, engine = house.settings, house.settings.engine
-    if not settings.binds.roots or not engine.address.startswith("unix:"):
+    if not engine.address.startswith("unix:"):
         return
     where = VolumeSettings(Path(engine.plugin_dir), engine.plugin, RUN_DIR, settings.state_dir, settings.binds.roots)
-    house.volumes = VolumeDoor(where, house.sealer, lambda verb, name, _options, error: _volume_said(house, verb, name, error))
+    house.volumes = VolumeDoor(where, house.sealer, house.uses.fetch, lambda verb, name, _options, error: _volume_said(house, verb, name, error))
     await house.volumes.open()
 
 

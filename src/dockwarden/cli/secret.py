@@ -16,13 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from dockwarden.cli.control import ask
+from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
 
 app = typer.Typer(name="secret", no_args_is_help=True, help="Secrets by path, from the vault.")
 
-DEFAULT = Path("/etc/dockwarden/dockwarden.toml")
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 SecretPath = Annotated[str, typer.Argument(metavar="PATH", help="where the secret is kept, as prod/db/password")]
 Versions = Annotated[list[int] | None, typer.Option("--version", help="only this version; repeat it")]
@@ -31,7 +30,7 @@ Versions = Annotated[list[int] | None, typer.Option("--version", help="only this
 @app.command()
 def put(
     path: SecretPath,
-    config: Config = DEFAULT,
+    config: Config = USUAL_PLACE,
     label: Annotated[str, typer.Option("--label", help="current, or pending: kept, but not given to anybody yet")] = "current",
     as_json: AsJson = False,
 ) -> None:
@@ -41,13 +40,14 @@ def put(
     """
     value = base64.b64encode(_value(path)).decode()
     said = ask(load_settings(config), "secret/put", {"path": path, "value": value, "label": label})
-    typer.echo(json.dumps(said) if as_json else f"{path}: version {said['version']} is {label}")
+    renewed = f"; {said['renewed']} running containers have it now" if said["renewed"] else ""
+    typer.echo(json.dumps(said) if as_json else f"{path}: version {said['version']} is {label}{renewed}")
 
 
 @app.command()
 def get(
     path: SecretPath,
-    config: Config = DEFAULT,
+    config: Config = USUAL_PLACE,
     version: Annotated[int, typer.Option("--version", help="this version instead of the current one")] = 0,
     label: Annotated[str, typer.Option("--label", help="current, pending or previous")] = "current",
 ) -> None:
@@ -64,7 +64,7 @@ def get(
 
 @app.command("list")
 def list_(
-    prefix: Annotated[str, typer.Argument(help="only paths that begin so")] = "", config: Config = DEFAULT, as_json: AsJson = False
+    prefix: Annotated[str, typer.Argument(help="only paths that begin so")] = "", config: Config = USUAL_PLACE, as_json: AsJson = False
 ) -> None:
     """List the paths that you may know of.
 
@@ -75,7 +75,7 @@ def list_(
 
 
 @app.command()
-def history(path: SecretPath, config: Config = DEFAULT, as_json: AsJson = False) -> None:
+def history(path: SecretPath, config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Show the versions of PATH: when, by whom, and what became of them. No values.
 
     Example: dockwarden secret history prod/db/password
@@ -84,11 +84,30 @@ def history(path: SecretPath, config: Config = DEFAULT, as_json: AsJson = False)
 
 
 @app.command()
+def where(path: SecretPath, config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
+    """Show which containers hold PATH, and which version each has now.
+
+    Example: dockwarden secret where prod/db/password
+    """
+    rows = ask(load_settings(config), "secret/where", {"path": path})["containers"]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("container", "state", "file", "version", "for"):
+        table.add_column(name)
+    for row in rows:
+        version = str(row["version"] or "none, it does not run")
+        table.add_row(row["container"] or row["id"][:12], row["state"], f"/run/secrets/{row['file']}", version, row["for"])
+    Console().print(table if rows else f"no container holds {path}")
+
+
+@app.command()
 def label(
     path: SecretPath,
     label: Annotated[str, typer.Argument(help="current, pending or previous")],
     version: Annotated[int, typer.Argument(help="the version that goes by it from now on")],
-    config: Config = DEFAULT,
+    config: Config = USUAL_PLACE,
 ) -> None:
     """Let another version go by a label: make a pending one current, or go back to an earlier one.
 
@@ -99,7 +118,7 @@ def label(
 
 
 @app.command()
-def delete(path: SecretPath, config: Config = DEFAULT, versions: Versions = None, as_json: AsJson = False) -> None:
+def delete(path: SecretPath, config: Config = USUAL_PLACE, versions: Versions = None, as_json: AsJson = False) -> None:
     """Let versions of PATH (all, if none is named) not be read any more; `undelete` brings them back.
 
     Example: dockwarden secret delete prod/db/password --version 2
@@ -108,7 +127,7 @@ def delete(path: SecretPath, config: Config = DEFAULT, versions: Versions = None
 
 
 @app.command()
-def undelete(path: SecretPath, config: Config = DEFAULT, versions: Versions = None, as_json: AsJson = False) -> None:
+def undelete(path: SecretPath, config: Config = USUAL_PLACE, versions: Versions = None, as_json: AsJson = False) -> None:
     """Bring deleted versions of PATH back.
 
     Example: dockwarden secret undelete prod/db/password
@@ -119,7 +138,7 @@ def undelete(path: SecretPath, config: Config = DEFAULT, versions: Versions = No
 @app.command()
 def destroy(
     path: SecretPath,
-    config: Config = DEFAULT,
+    config: Config = USUAL_PLACE,
     versions: Versions = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     as_json: AsJson = False,

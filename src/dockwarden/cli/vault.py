@@ -7,25 +7,23 @@ import getpass
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dockwarden.cli.control import ask
+from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
 
 app = typer.Typer(name="vault", no_args_is_help=True, help="The vault itself: sealed or open, and its keys.")
 
-DEFAULT = Path("/etc/dockwarden/dockwarden.toml")
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 SHARES = re.compile(r"([0-9]{1,2})-of-([0-9]{1,2})", re.ASCII)
 
 
 @app.command()
-def status(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+def status(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Say whether the vault is sealed, how it is unsealed, and where it stands.
 
     Example: dockwarden vault status
@@ -34,7 +32,7 @@ def status(config: Config = DEFAULT, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def seal(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+def seal(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Let the serving process forget the keys: no secret is read, and no container that needs one starts, until `unseal`.
 
     Example: dockwarden vault seal
@@ -43,7 +41,7 @@ def seal(config: Config = DEFAULT, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def unseal(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+def unseal(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Open the vault, by its key file, or by a passphrase or one share on standard input (or typed, unseen).
 
     Example: dockwarden vault unseal < share-of-mine
@@ -59,7 +57,7 @@ def unseal(config: Config = DEFAULT, as_json: AsJson = False) -> None:
 
 @app.command()
 def rekey(
-    config: Config = DEFAULT,
+    config: Config = USUAL_PLACE,
     by: Annotated[str, typer.Option("--by", help="what unseals it from now on: file, passphrase, or shares such as 3-of-5")] = "file",
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +77,7 @@ def rekey(
 
 
 @app.command()
-def rotate(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+def rotate(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Begin a new term: a new key wraps all that is kept, and the old one is gone.
 
     Example: dockwarden vault rotate

@@ -22,6 +22,8 @@ from dockwarden.engine.runs import NO_LIST
 ROOT, PATH, MODE = "dockwarden.root", "dockwarden.path", "dockwarden.mode"
 UID, GID, GROUPS = "dockwarden.uid", "dockwarden.gid", "dockwarden.groups"
 BIND, SEAL = "dockwarden.bind", "dockwarden.seal"
+KIND = "dockwarden.kind"
+"""What kind of volume it is; without it, a bind."""
 
 Seal = Callable[[Mapping[str, str]], str]
 """Returns the seal over options, `dockwarden.seal` not among them."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dockwarden.engine.call import EngineCall
 
 RESERVED = "dockwarden."
+ASKING = "dockwarden.secret."
+"""What a create may say under our prefix: which secret it wants as which file; it does not stay a label."""
 OWNER, CALL = "dockwarden.owner", "dockwarden.call"
 
 LABELLED: Mapping[str, tuple[Way, ...]] = {
@@ -84,7 +86,8 @@ def _label_names(call: EngineCall) -> Iterator[tuple[str, Iterable[str]]]:
     for way in LABELLED.get(action, ()):
         labels = at_way(call.body, way)
         if isinstance(labels, Mapping):
-            yield place_of(way), labels
+            asks = action == "container.create"
+            yield place_of(way), (name for name in labels if not (asks and name.startswith(ASKING)))
     if action == "image.build":
         yield "query parameter labels", json_map(call, "labels")
     way = MOUNTS.get(action, ())

@@ -12,6 +12,7 @@ import msgspec
 
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import Call, Verb
+from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.vault.keeper import Keeper
@@ -71,14 +72,15 @@ class List(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class SecretVerbs:
     """The verbs of noun `secret`."""
 
-    def __init__(self, keeper: Keeper, rulebook: Rulebook) -> None:
-        self._keeper, self._rulebook = keeper, rulebook
+    def __init__(self, keeper: Keeper, rulebook: Rulebook, whereabouts: Whereabouts) -> None:
+        self._keeper, self._rulebook, self._whereabouts = keeper, rulebook, whereabouts
 
     def verbs(self) -> dict[str, Verb]:
         """Each verb by its name in the path."""
         return {
             "secret/put": self.put, "secret/get": self.get, "secret/list": self.list, "secret/history": self.history,
             "secret/label": self.label, "secret/delete": self.delete, "secret/undelete": self.undelete, "secret/destroy": self.destroy,
+            "secret/where": self.where,
         }
 
     async def put(self, call: Call) -> Mapping[str, Any]:
@@ -86,7 +88,7 @@ class SecretVerbs:
         asked = call.read(Put)
         await self._judge(call, WRITE, asked.path, {"label": asked.label})
         version = await self._keeper.run(lambda vault: vault.put(asked.path, Secret(asked.value), call.principal.name, label=asked.label))
-        return _done(call, {"path": asked.path, "version": version})
+        return _done(call, {"path": asked.path, "version": version, "renewed": await self._whereabouts.renew(asked.path)})
 
     async def get(self, call: Call) -> Mapping[str, Any]:
         """One value, as base64."""
@@ -113,12 +115,19 @@ class SecretVerbs:
         record = await self._keeper.run(lambda vault: vault.record(asked.path))
         return _done(call, _told(record), {"path": asked.path})
 
+    async def where(self, call: Call) -> Mapping[str, Any]:
+        """Which containers hold which version of a path."""
+        asked = call.read(OfPath)
+        await self._judge(call, LIST, asked.path, {})
+        rows = await self._whereabouts.where(asked.path)
+        return _done(call, {"containers": rows}, {"path": asked.path})
+
     async def label(self, call: Call) -> Mapping[str, Any]:
         """Let a label name another version."""
         asked = call.read(Label)
         await self._judge(call, WRITE, asked.path, {"label": asked.label, "version": asked.version})
         await self._keeper.run(lambda vault: vault.label(asked.path, asked.label, asked.version))
-        return _done(call, {"path": asked.path, "version": asked.version})
+        return _done(call, {"path": asked.path, "version": asked.version, "renewed": await self._whereabouts.renew(asked.path)})
 
     async def delete(self, call: Call) -> Mapping[str, Any]:
         """Let versions not be read any more, until `undelete`."""

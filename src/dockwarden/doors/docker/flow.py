@@ -19,7 +19,9 @@ from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.operate.metrics import Metrics
+from dockwarden.doors.volumes.uses import Uses
 from dockwarden.engine.call import CallHead, EngineCall, Takes
+from dockwarden.engine.delivery import asked_files
 from dockwarden.engine.read import read_call, read_head
 from dockwarden.engine.references import moved_names
 from dockwarden.ledger.writer import Ledger
@@ -38,6 +40,7 @@ class Flow:
     rulebook: Rulebook
     looks: Looks
     carrier: Carrier
+    uses: Uses
     ledger: Ledger
     metrics: Metrics
     body_bytes: int
@@ -74,6 +77,8 @@ class Flow:
                 exchange.principal, self.door, call, needs_more=bool(policies.needs & {"name", "labels"})
             )
             judgement = await self._judged(call, resolved, policies, trail)
+            if call.route.action == "container.create" and (files := asked_files(call)):
+                await self.uses.may_use(exchange.principal, files, judgement.facts.context(), policies)
             prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id)
         except BaseException:
             claim.release()

@@ -15,6 +15,7 @@ from dockwarden.doors.docker.narrow import with_filter
 from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.engine.call import EngineCall, Request
+from dockwarden.engine.delivery import asked_files, held_by, to_files, to_held
 from dockwarden.engine.driver import to_driver
 from dockwarden.engine.fields import read
 from dockwarden.engine.harden import harden, lowered
@@ -77,12 +78,31 @@ class Preparer:
         call = pin(call, resolved.ids)
         more = {IMAGE_LABEL: image} if call.route.action == "container.create" and image else None
         call = stamp(call, principal.name, mark, more)
+        call = self._with_secrets(call, resolved, judgement)
         if self._seal is not None:
             call = to_driver(call, known, self._plugin, self._seal)
         call = self._narrowed(call, resolved, policies)
         kind = MARKED.get(call.route.action)
         announced = Deed(mark, kind.value, principal.name) if kind else Deed()
         return Prepared(call, write_call(call, self._version), resolved, judgement, mark, announced, self._new_volumes(call, resolved), warnings)
+
+    def _with_secrets(self, call: EngineCall, resolved: Resolved, judgement: Judgement) -> EngineCall:
+        """The call with the secrets it names as files: mounted by our driver in a create, those that are there already in an exec.
+
+        Raises:
+            Unavailable: `secret.no_driver`. Missing: `secret.not_held`. Forbidden: `secret.place`, `secret.user`.
+        """
+        files = asked_files(call)
+        if not files:
+            return call
+        if call.route.action == "exec.create":
+            container = next(thing.answer for reference, thing in resolved.seen.items() if reference.kind is Kind.CONTAINER)
+            return to_held(call, files, {file.path: file.name for file in held_by(container, self._plugin)})
+        if self._seal is None:
+            message = "secrets reach containers by our volume driver, which needs an Engine on this machine, at a unix socket"
+            raise Unavailable("secret.no_driver", message)
+        facts = msgspec.json.encode(judgement.facts.context()).decode()
+        return to_files(call, files, resolved.known.principal.name, facts, self._plugin, self._seal)
 
     async def make_volumes(self, prepared: Prepared) -> Deed:
         """Make the named volumes that a create would make by naming them, with our labels; return what was made.

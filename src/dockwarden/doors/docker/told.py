@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dockwarden.doors.docker.prepare import Prepared
-from dockwarden.engine.driver import MODE, PATH, ROOT
+from dockwarden.engine.delivery import SECRETS, read_delivery
+from dockwarden.engine.driver import KIND, MODE, PATH, ROOT
 from dockwarden.engine.fields import read
 from dockwarden.engine.mounts import Mount, clean
 from dockwarden.engine.references import moved_names
@@ -54,6 +55,8 @@ def _run(run: Run, image: str) -> dict[str, Any]:
 def _mount(mount: Mount) -> str:
     """One mount as people write it; ours as the bind that was asked for."""
     kind, source, is_read_only = mount.kind, mount.source, mount.is_read_only
+    if mount.options.get(KIND) == SECRETS:
+        return f"secrets:{' '.join(file.path for file in read_delivery(mount.options).files)}:{mount.target}:ro"
     if ROOT in mount.options:
         kind, source, is_read_only = "bind", clean(f"{mount.options[ROOT]}/{mount.options.get(PATH, '.')}"), mount.options.get(MODE) == "ro"
     return f"{kind}:{source}:{mount.target}{':ro' if is_read_only else ''}"

@@ -17,6 +17,9 @@ from dockwarden.doors.volumes.places import Places
 from dockwarden.doors.volumes.protocol import IMPLEMENTS, VolumeProtocol
 from dockwarden.doors.volumes.records import Records
 from dockwarden.doors.volumes.seal import Sealer
+from dockwarden.doors.volumes.secrets import Fetch, Secrets
+from dockwarden.engine.delivery import SECRETS, read_delivery
+from dockwarden.words.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,25 @@ class VolumeSettings:
     roots: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """One file of one volume, the version it has now (0: nobody uses it now), and whose container it is."""
+
+    volume: str
+    file: str
+    version: int
+    used_by: str
+
+
 class VolumeDoor:
     """Serves one Engine's volume calls. Make it inside the running loop; `open` before anything waits for the Engine."""
 
-    def __init__(self, settings: VolumeSettings, sealer: Sealer, tell: Tell = tell_nobody) -> None:
-        """`tell` is called from worker threads."""
-        run = settings.run / settings.plugin
+    def __init__(self, settings: VolumeSettings, sealer: Sealer, fetch: Fetch, tell: Tell = tell_nobody) -> None:
+        """`fetch` brings secrets; it and `tell` are called from worker threads."""
+        run, self._tell = settings.run / settings.plugin, tell
         self._places = Places(run)
-        kinds: dict[str, VolumeKind] = {BIND: Binds(settings.roots), CANARY: Canary(run / "canary")}
+        self._secrets = Secrets(run / "secrets", fetch)
+        kinds: dict[str, VolumeKind] = {BIND: Binds(settings.roots), CANARY: Canary(run / "canary"), SECRETS: self._secrets}
         self.driver = VolumeDriver(Records(settings.state / "volumes"), self._places, sealer, kinds, tell)
         self._mender = Mender(self.driver, settings.plugin)
         self._protocol = VolumeProtocol(self.driver)
@@ -55,6 +69,28 @@ class VolumeDoor:
     async def mend(self, ask: Asked) -> Mended:
         """As `Mender.mend`: once the Engine answers, and from time to time."""
         return await self._mender.mend(ask)
+
+    async def renew(self, path: str) -> list[str]:
+        """Give running containers the current version of a secret; return the volumes whose files changed. A failure keeps what is there."""
+        return await asyncio.to_thread(self._renew, path)
+
+    def holders(self, path: str) -> list[Holder]:
+        """The volumes that a secret is delivered by, with the version that each has now (0: it is not in use)."""
+        found = []
+        for name, options in self.driver.of_kind(SECRETS):
+            delivery, held = read_delivery(options), self._secrets.held(name)
+            found += [Holder(name, file.name, held.get(file.name, 0), delivery.used_by) for file in delivery.files if file.path == path]
+        return found
+
+    def _renew(self, path: str) -> list[str]:
+        changed = []
+        for name, options in self.driver.of_kind(SECRETS):
+            try:
+                if self._secrets.renew(name, options, path):
+                    changed.append(name)
+            except Refused as error:
+                self._tell("renew", name, options, error)
+        return changed
 
     async def close(self) -> None:
         """Accept no more calls. What is mounted stays, since containers go on."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from dockwarden.doors.volumes.engine_view import must_see
@@ -91,6 +91,13 @@ class VolumeDriver:
         if self._places.is_used(name):
             raise Forbidden("volume.used", "the volume is in use; remove its container first")
         self._records.drop(name)
+
+    def of_kind(self, kind: str) -> Iterator[tuple[str, Options]]:
+        """Every volume of `kind` that there is a record of, with its options."""
+        for name in self._records.names():
+            options = self._records.of(name)
+            if options is not None and options.get(KIND, BIND) == kind:
+                yield name, options
 
     def has(self, name: str) -> bool:
         """Whether there is a record of `name`."""

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from dockwarden.engine.driver import KIND
+
+__all__ = ["BIND", "KIND", "Options", "Source", "VolumeKind"]
+
 Options = Mapping[str, str]
 
-KIND = "dockwarden.kind"
 BIND = "bind"
 
 

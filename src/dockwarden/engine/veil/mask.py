@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dockwarden.engine.delivery import SCHEME
 from dockwarden.engine.fields import read
 from dockwarden.words.errors import Forbidden
 
@@ -15,9 +16,9 @@ IN_OPTIONS = re.compile(r"((?:pass(?:word|wd)?|secret|credentials?|token)\s*=)[^
 
 
 def masked(entry: str, source: str, shown: frozenset[str]) -> str:
-    """`NAME=value` with the value hidden; a name in `shown`, or one without a value, stays as it is."""
-    name, equals, _ = entry.partition("=")
-    if not equals or name in shown:
+    """`NAME=value` with the value hidden; a name in `shown`, one without a value, and a reference to a secret stay as they are."""
+    name, equals, value = entry.partition("=")
+    if not equals or name in shown or value.startswith(SCHEME):
         return entry
     return f"{name}={MARK}:{source}" if source else f"{name}={MARK}"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dockwarden.engine.delivery import FOLDER, held_by, shown_environment, without_mount
 from dockwarden.engine.driver import asked_binds
 from dockwarden.engine.veil.mask import mask_env, mask_options
 from dockwarden.words.ask import Kind
@@ -61,6 +62,8 @@ def _container_row(row: dict[str, Any], view: View) -> None:
     image = _labels(row).get(IMAGE_LABEL)
     if image:
         row["Image"] = image
+    if row.get("Mounts"):
+        row["Mounts"] = [mount for mount in row["Mounts"] if mount.get("Driver") != view.plugin or mount.get("Destination") != FOLDER]
     for mount in row.get("Mounts") or ():
         if mount.get("Driver") == view.plugin:
             mount.update({"Type": "bind", "Source": "", "Driver": "", "Name": ""})
@@ -71,10 +74,24 @@ def _container(said: dict[str, Any], view: View) -> dict[str, Any]:
     image = _labels(config).get(IMAGE_LABEL)
     if image:
         config["Image"] = image
+    _show_secrets(said, view.plugin)
     if not view.sees_env(Kind.CONTAINER, said["Id"]):
         mask_env(said, said["Id"], view.env_shown)
     _show_binds(said, view.plugin)
     return said
+
+
+def _show_secrets(said: dict[str, Any], plugin: str) -> None:
+    """Turn our mount of secrets back into the references that were asked for."""
+    files = held_by(said, plugin)
+    if not files:
+        return
+    config, host = said["Config"], said["HostConfig"]
+    config["Env"] = shown_environment(config.get("Env") or [], files)
+    host["Mounts"] = without_mount(host["Mounts"], plugin)
+    if not host["Mounts"]:
+        del host["Mounts"]
+    said["Mounts"] = [mount for mount in said.get("Mounts") or () if mount.get("Destination") != FOLDER or mount.get("Driver") != plugin]
 
 
 def _show_binds(said: dict[str, Any], plugin: str) -> None:

@@ -1,0 +1,54 @@
+"""Which containers hold a secret, and what becomes of them when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from dockwarden.doors.volumes.canary import Asked
+from dockwarden.doors.volumes.door import VolumeDoor
+from dockwarden.engine.call import Request
+from dockwarden.words.errors import Unavailable
+
+
+class Whereabouts:
+    """Asks our driver which volumes a secret is in, and the Engine whose those are."""
+
+    def __init__(self, volumes: Callable[[], VolumeDoor | None], ask: Asked) -> None:
+        """`volumes` is the driver, `None` where it does not serve this Engine."""
+        self._volumes, self._ask = volumes, ask
+
+    async def renew(self, path: str) -> int:
+        """Give running containers the current version of `path`; return how many got another file."""
+        volumes = self._volumes()
+        return len(await volumes.renew(path)) if volumes is not None else 0
+
+    async def where(self, path: str) -> list[Mapping[str, Any]]:
+        """Each file of each container that is made to hold `path`, with the version it has now (0: the container does not run).
+
+        Raises:
+            Unavailable: the Engine cannot be asked.
+        """
+        volumes = self._volumes()
+        holders = await asyncio.to_thread(volumes.holders, path) if volumes is not None else []
+        rows: list[Mapping[str, Any]] = []
+        for holder in holders:
+            given = {"file": holder.file, "version": holder.version, "for": holder.used_by}
+            for container in await self._containers(holder.volume):
+                name = str((container.get("Names") or [""])[0]).removeprefix("/")
+                rows.append({"container": name, "id": container["Id"], "state": container.get("State", ""), **given})
+        return rows
+
+    async def _containers(self, volume: str) -> list[dict[str, Any]]:
+        filters = quote(msgspec.json.encode({"volume": [volume]}).decode())
+        answer = await self._ask(Request("GET", f"/containers/json?all=1&filters={filters}", (), b""))
+        try:
+            if answer.status == 200:
+                return msgspec.json.decode(answer.body, type=list[dict[str, Any]])
+        except msgspec.DecodeError:
+            pass
+        raise Unavailable("secret.where", f"the Engine answered {answer.status} when it was asked which containers hold a secret; ask again")

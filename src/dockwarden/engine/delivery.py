@@ -1,0 +1,212 @@
+"""Secrets that a container asks for by name: read out of a create, and written into it as one mount of our own driver.
+
+    -e DB_PASSWORD=dockwarden://prod/db/password          the current version
+    -e DB_PASSWORD=dockwarden://prod/db/password?version=3
+    --label dockwarden.secret.DB_PASSWORD=prod/db/password
+
+Each becomes the file `/run/secrets/DB_PASSWORD` and the variable `DB_PASSWORD_FILE` that names it, as official images expect. Options of
+the mount name paths and versions, never values; `dockwarden.seal` proves that they are ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from dockwarden.engine.bodies.container import DriverConfig, Mount, VolumeOptions
+from dockwarden.engine.driver import GID, KIND, SEAL, UID, Seal
+from dockwarden.engine.fields import read
+from dockwarden.engine.labels import ASKING
+from dockwarden.engine.mounts import clean
+from dockwarden.engine.references import at_way, put_in_body
+from dockwarden.engine.runs import NO_LIST, NO_TEXTS, run_of_create
+from dockwarden.words.errors import Forbidden, Malformed, Missing
+
+if TYPE_CHECKING:
+    from dockwarden.engine.call import EngineCall
+
+SCHEME = "dockwarden://"
+FOLDER = "/run/secrets"
+SUFFIX = "_FILE"
+SECRETS = "secrets"
+"""The kind of such a volume."""
+FILES, USED_BY, FACTS = "dockwarden.files", "dockwarden.for", "dockwarden.facts"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
+LABELS = frozenset({"current", "pending", "previous"})
+MOST = 256
+MOUNTS = ("HostConfig", "Mounts")
+
+
+class File(msgspec.Struct, frozen=True, array_like=True):
+    """One file: the name it has, the secret's path, and which version: a number, or 0 for the one that goes by `label`."""
+
+    name: str
+    path: str
+    version: int = 0
+    label: str = "current"
+
+    @property
+    def reference(self) -> str:
+        """As people write it."""
+        which = f"?version={self.version}" if self.version else "" if self.label == "current" else f"?label={self.label}"
+        return f"{SCHEME}{self.path}{which}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one container gets: the files, for whom and on which facts policy is asked at each start, and who owns them in the container.
+
+    `facts` are those of the create, as JSON.
+    """
+
+    files: tuple[File, ...]
+    used_by: str
+    facts: str
+    uid: int
+    gid: int
+
+    def options(self) -> dict[str, str]:
+        """The mount's options, not sealed yet."""
+        files = msgspec.json.encode(self.files).decode()
+        return {KIND: SECRETS, FILES: files, USED_BY: self.used_by, FACTS: self.facts, UID: str(self.uid), GID: str(self.gid)}
+
+
+def read_delivery(options: Mapping[str, str]) -> Delivery:
+    """Return what options say.
+
+    Raises:
+        Malformed: `volume.options`; they are not complete.
+    """
+    try:
+        files = msgspec.json.decode(options[FILES].encode(), type=tuple[File, ...])
+        uid, gid = int(options[UID]), int(options[GID])
+        who, facts = options[USED_BY], options[FACTS]
+    except (KeyError, ValueError, msgspec.DecodeError):
+        raise Malformed("volume.options", "the options of this volume of secrets cannot be read; make the container again") from None
+    if not files or not all(NAME.fullmatch(file.name) for file in files) or not who or min(uid, gid) < 0:
+        raise Malformed("volume.options", "the options of this volume of secrets cannot be meant; make the container again")
+    return Delivery(files, who, facts, uid, gid)
+
+
+def asked_files(call: EngineCall) -> tuple[File, ...]:
+    """The secrets that a create or an exec names, in the order they are named.
+
+    Raises:
+        Malformed: `secret.reference`, `secret.twice`.
+    """
+    if call.route.action not in {"container.create", "exec.create"}:
+        return ()
+    found: dict[str, File] = {}
+    for entry in read(call.body, "Env", NO_LIST):
+        name, _, value = entry.partition("=")
+        if value.startswith(SCHEME):
+            _add(found, _file(name, value.removeprefix(SCHEME), f"Env {name}"))
+    labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
+    for label, value in labels.items():
+        if label.startswith(ASKING):
+            _add(found, _file(label.removeprefix(ASKING), value.removeprefix(SCHEME), f"Labels {label}"))
+    if len(found) > MOST:
+        raise Malformed("secret.reference", f"a container has at most {MOST} secrets; give it fewer")
+    return tuple(found.values())
+
+
+def _add(found: dict[str, File], file: File) -> None:
+    if found.setdefault(file.name, file) != file:
+        raise Malformed("secret.twice", f"{file.name} is asked for twice, as two secrets; name it once")
+
+
+def _file(name: str, reference: str, place: str) -> File:
+    path, mark, query = reference.partition("?")
+    words = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=False)) if mark else {}
+    version, label = words.pop("version", ""), words.pop("label", "current")
+    is_number = not version or (version.isascii() and version.isdecimal() and 0 < int(version) < 1 << 31)
+    if not NAME.fullmatch(name) or not path or words or not is_number or label not in LABELS or (version and "label=" in query):
+        how = f"write NAME={SCHEME}PATH, with ?version=N or ?label=pending where the current version is not meant"
+        raise Malformed("secret.reference", f"{place} names no secret that could be given: {how}")
+    return File(name, path, int(version or 0), label)
+
+
+def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str, plugin: str, seal: Seal) -> EngineCall:
+    """Return a hardened create with `files` as one mount, and no reference left.
+
+    Raises:
+        Forbidden: `secret.place`: something else is to be mounted there. `secret.user`: it is not clear who the container's user is.
+    """
+    if not files:
+        return call
+    run = run_of_create(call.body)
+    if any((clean(mount.target) + "/").startswith(f"{FOLDER}/") or FOLDER.startswith(clean(mount.target).rstrip("/") + "/") for mount in run.mounts):
+        raise Forbidden("secret.place", f"{FOLDER} is where secrets are mounted; mount what you have there elsewhere")
+    user = NUMBERS.fullmatch(run.user or "0:0")
+    if user is None:
+        raise Forbidden("secret.user", "the container's user cannot be told as numbers, so its secrets would be nobody's; write --user UID:GID")
+    options = Delivery(files, used_by, facts, int(user[1]), int(user[2])).options()
+    options[SEAL] = seal(options)
+    mount = Mount(Type="volume", Target=FOLDER, VolumeOptions=VolumeOptions(NoCopy=True, DriverConfig=DriverConfig(Name=plugin, Options=options)))
+    entries = at_way(call.body, MOUNTS)
+    call = put_in_body(call, MOUNTS, [*(entries if isinstance(entries, list) else ()), mount])
+    call = put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: file.name for file in files}))
+    labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
+    return put_in_body(call, ("Labels",), {name: value for name, value in labels.items() if not name.startswith(ASKING)})
+
+
+def to_held(call: EngineCall, files: tuple[File, ...], held: Mapping[str, str]) -> EngineCall:
+    """Return an exec with each secret it names as the file that its container has already; `held` is path to file name.
+
+    Raises:
+        Missing: `secret.not_held`; the container was made without it.
+    """
+    if not files:
+        return call
+    for file in files:
+        if file.path not in held or file.version or file.label != "current":
+            raise Missing("secret.not_held", f"this container was made without {file.reference}, and cannot be given it now; make it again with it")
+    return put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: held[file.path] for file in files}))
+
+
+def _environment(entries: Any, names: Mapping[str, str]) -> list[str]:
+    """The variables without references, and one that says where each file is, unless the caller said so themselves."""
+    kept = [entry for entry in entries if not entry.partition("=")[2].startswith(SCHEME)]
+    given = {entry.partition("=")[0] for entry in kept}
+    return kept + [f"{name}{SUFFIX}={FOLDER}/{file}" for name, file in names.items() if f"{name}{SUFFIX}" not in given]
+
+
+def held_by(inspected: Mapping[str, Any], plugin: str) -> tuple[File, ...]:
+    """The secrets of a container, from its inspect answer. Total: what cannot be read is none."""
+    host = inspected.get("HostConfig")
+    for entry in (host.get("Mounts") if isinstance(host, Mapping) else None) or ():
+        if (options := options_of(entry, plugin)) is not None:
+            try:
+                return read_delivery(options).files
+            except Malformed:
+                return ()
+    return ()
+
+
+def options_of(entry: Any, plugin: str) -> Mapping[str, str] | None:
+    """The options of an entry of an answer's `HostConfig.Mounts`, `None` if it is no mount of secrets."""
+    volume = entry.get("VolumeOptions") if isinstance(entry, Mapping) else None
+    config = volume.get("DriverConfig") if isinstance(volume, Mapping) else None
+    options = config.get("Options") if isinstance(config, Mapping) else None
+    if not isinstance(config, Mapping) or not isinstance(options, Mapping):
+        return None
+    return options if config.get("Name") == plugin and options.get(KIND) == SECRETS else None
+
+
+def shown_environment(entries: list[str], files: tuple[File, ...]) -> list[str]:
+    """A container's variables as its maker wrote them: references in place of the files' names."""
+    ours = {f"{file.name}{SUFFIX}={FOLDER}/{file.name}": f"{file.name}={file.reference}" for file in files}
+    return [ours.get(entry, entry) for entry in entries]
+
+
+def without_mount(mounts: list[Any], plugin: str) -> list[Any]:
+    """`HostConfig.Mounts` of an answer without the mount of secrets."""
+    return [entry for entry in mounts if options_of(entry, plugin) is None]
+
+

@@ -1,0 +1,136 @@
+"""Secrets in containers: named in the request, files in memory at each start, nowhere else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from days.test_secrets import cli, put
+from fixtures.engine import PrivateEngine
+from fixtures.warden import ALICE, BOB, Warden
+
+pytestmark = pytest.mark.timeout(240)
+REFERENCE = "PASSWORD=dockwarden://people/alice/password"
+SHOW = "echo $PASSWORD_FILE; cat $PASSWORD_FILE; echo; stat -c '%a %u %g' $PASSWORD_FILE"
+
+
+@pytest.fixture(autouse=True)
+def password(warden: Warden) -> str:
+    assert 200 == put(warden, ALICE, "people/alice/password", b"s3cret of alice").status
+    return "s3cret of alice"
+
+
+def test_a_secret_named_in_a_variable_is_a_file_of_the_container_s_user(warden: Warden, password: str) -> None:
+    done = warden.docker("run", "--rm", "-e", REFERENCE, "busybox", "sh", "-c", SHOW)
+
+    assert (0, f"/run/secrets/PASSWORD\n{password}\n400 {ALICE} {ALICE}\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "more", [("--read-only",), ("-u", "4711:4712"), ("--label", "a=b"), ("--network", "none", "--init")], ids=lambda more: more[0]
+)
+def test_it_works_with_read_only_roots_and_every_user(warden: Warden, password: str, more: tuple[str, ...]) -> None:
+    done = warden.docker("run", "--rm", *more, "-e", REFERENCE, "busybox", "cat", "/run/secrets/PASSWORD")
+
+    assert (0, password, "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_label_asks_for_one_too(warden: Warden, password: str) -> None:
+    done = warden.docker("run", "--rm", "--label", "dockwarden.secret.DB=people/alice/password", "busybox", "sh", "-c", "cat $DB_FILE")
+
+    assert (0, password, "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_the_file_cannot_be_written_replaced_or_run(warden: Warden) -> None:
+    for deed in ("echo x > /run/secrets/PASSWORD", "touch /run/secrets/other", "rm -f /run/secrets/PASSWORD", "/run/secrets/PASSWORD"):
+        assert 0 != warden.docker("run", "--rm", "-e", REFERENCE, "busybox", "sh", "-c", deed).returncode
+
+
+def test_nobody_gets_what_is_not_theirs_and_hears_not_whether_it_is_there(warden: Warden) -> None:
+    said = []
+    for path in ("people/alice/password", "people/alice/nothing"):
+        done = warden.docker("run", "--rm", "-e", f"X=dockwarden://{path}", "busybox", "true", uid=BOB)
+        assert 0 != done.returncode
+        said.append(done.stderr.replace(path.rpartition("/")[2], "…"))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("reference", ["", "people/alice/password?x=1", "people/alice/password?version=no", "../etc", "people/alice/password?version=999"])
+def test_a_reference_that_cannot_be_fulfilled_stops_the_create(warden: Warden, reference: str) -> None:
+    done = warden.docker("create", "--name", "never", "-e", f"X=dockwarden://{reference}", "busybox", "true")
+
+    assert 0 != done.returncode
+    assert "never" not in warden.docker("ps", "-a", "--format", "{{.Names}}").stdout
+
+
+def test_a_version_that_is_named_stays_and_others_follow_at_once(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/moving", b"first")
+    words = ("-e", "NOW=dockwarden://people/alice/moving", "-e", "THEN=dockwarden://people/alice/moving?version=1")
+    assert 0 == warden.docker("run", "-d", "--name", "follows", *words, "busybox", "sleep", "600").returncode
+    put(warden, ALICE, "people/alice/moving", b"second")
+    end = time.monotonic() + 5
+    while "second" not in (seen := warden.docker("exec", "follows", "sh", "-c", "cat /run/secrets/NOW /run/secrets/THEN").stdout):
+        assert time.monotonic() < end, seen
+    assert "secondfirst" == seen
+    where = json.loads(cli(warden, "secret", "where", "people/alice/moving", "--json").stdout)
+    assert [("follows", "NOW", 2), ("follows", "THEN", 1)] == sorted((one["container"], one["file"], one["version"]) for one in where)
+    warden.docker("rm", "-f", "follows")
+    assert [] == json.loads(cli(warden, "secret", "where", "people/alice/moving", "--json").stdout)
+
+
+def test_it_is_right_at_every_start_and_gone_after_the_end(warden: Warden, engine: PrivateEngine) -> None:
+    put(warden, ALICE, "people/alice/starts", b"one")
+    run = ("run", "-d", "--name", "starts", "--restart", "always", "-e", "S=dockwarden://people/alice/starts")
+    assert 0 == warden.docker(*run, "busybox", "sh", "-c", "cat /run/secrets/S; sleep 600").returncode
+    put(warden, ALICE, "people/alice/starts", b"two")
+    assert 0 == warden.docker("restart", "-t", "0", "starts").returncode
+    put(warden, ALICE, "people/alice/starts", b"three")
+    warden.docker("stop", "-t", "0", "starts")
+    assert 0 == warden.docker("start", "starts").returncode
+    warden.stop(signal.SIGKILL)
+    warden.start()
+    put(warden, ALICE, "people/alice/starts", b"four")
+    end = time.monotonic() + 5
+    while "four" != (seen := warden.docker("exec", "starts", "cat", "/run/secrets/S").stdout):
+        assert time.monotonic() < end, seen
+    engine.restart()
+    end = time.monotonic() + 30
+    while "four" != (seen := warden.docker("exec", "starts", "cat", "/run/secrets/S").stdout):
+        assert time.monotonic() < end, seen
+        time.sleep(0.2)
+    logs = warden.docker("logs", "starts").stdout
+    assert logs.startswith("onetwothree"), logs
+    warden.docker("rm", "-f", "starts")
+
+
+def test_a_start_without_the_right_to_it_any_more_is_stopped_and_says_so(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/gone", b"x")
+    assert 0 == warden.docker("create", "--name", "gone", "-e", "G=dockwarden://people/alice/gone", "busybox", "true").returncode
+    cli(warden, "secret", "destroy", "people/alice/gone", "--yes")
+    done = warden.docker("start", "gone")
+    assert 0 != done.returncode
+    assert "people/alice/gone" in done.stderr
+    warden.docker("rm", "-f", "gone")
+
+
+def test_an_exec_names_what_its_container_holds(warden: Warden, password: str) -> None:
+    assert 0 == warden.docker("run", "-d", "--name", "held", "-e", REFERENCE, "busybox", "sleep", "600").returncode
+    done = warden.docker("exec", "-e", "P=dockwarden://people/alice/password", "held", "sh", "-c", "cat $P_FILE")
+    assert (0, password) == (done.returncode, done.stdout)
+    refused = warden.docker("exec", "-e", "P=dockwarden://people/alice/other", "held", "true")
+    assert "made without" in refused.stderr
+    warden.docker("rm", "-f", "held")
+
+
+def test_inspect_shows_what_was_asked_and_no_place_of_the_host(warden: Warden, password: str) -> None:
+    assert 0 == warden.docker("create", "--name", "shown", "-e", REFERENCE, "-e", "OTHER=x", "busybox", "true").returncode
+    said = warden.docker("inspect", "shown").stdout
+    warden.docker("rm", "-f", "shown")
+
+    assert REFERENCE in json.loads(said)[0]["Config"]["Env"]
+    assert password not in said
+    for word in ("dockwarden.seal", "dockwarden.files", "/run/dockwarden"):
+        assert word not in said
