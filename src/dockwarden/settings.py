@@ -7,16 +7,22 @@ are not absolute stand beside the file. The page docs/settings.md is made from t
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dockwarden.words.errors import BadConfig
 
-T = TypeVar("T")
+MODE = re.compile(r"(0o?)?[0-7]{3}", re.ASCII)
+PLUGIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
+LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path. Source: unix(7)."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +33,14 @@ def _help(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
+def _positive(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text, gt=0)
+
+
+def _least(least: int, text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text, ge=least)
+
+
 class EngineSettings(Section, frozen=True, kw_only=True):
     """The Docker Engine that is protected."""
 
@@ -35,8 +49,8 @@ class EngineSettings(Section, frozen=True, kw_only=True):
     plugin_dir: Annotated[str, _help("the folder in which the Engine looks for plugin sockets")] = "/run/docker/plugins"
     lock: Annotated[bool, _help("be the Engine's authorization plugin too, so that its raw socket obeys the same policy")] = False
     unknown: Annotated[Literal["refuse", "drop"], _help("a body field no table knows: refuse the call or drop the field")] = "refuse"
-    pool: Annotated[int, _help("how many idle connections to the Engine to keep")] = 256
-    timeout_s: Annotated[float, _help("how long, in seconds, the Engine may take to accept a connection")] = 10.0
+    pool: Annotated[int, _least(0, "how many idle connections to the Engine to keep")] = 256
+    timeout_s: Annotated[float, _positive("how long, in seconds, the Engine may take to accept a connection")] = 10.0
 
 
 class DoorSettings(Section, frozen=True, kw_only=True, rename={"as_": "as"}):
@@ -45,7 +59,7 @@ class DoorSettings(Section, frozen=True, kw_only=True, rename={"as_": "as"}):
     listen: Annotated[str, _help("where the door listens: unix://PATH, or tcp://HOST:PORT with TLS and client certificates")]
     kind: Annotated[Literal["docker"], _help("what is spoken there")] = "docker"
     as_: Annotated[str, _help("a named door: whoever comes in here is this one, so mount the socket only where that is meant")] = ""
-    mode: Annotated[str, _help("the socket's permission bits in octal; who a caller is does not depend on them")] = "0666"
+    mode: Annotated[str, _help("the socket's permission bits in octal, as text; who a caller is does not depend on them")] = "0666"
     certificate: Annotated[str, _help("TLS: the door's own certificate chain (PEM)")] = ""
     key: Annotated[str, _help("TLS: the key of that certificate (PEM, mode 0600)")] = ""
     client_ca: Annotated[str, _help("TLS: whose client certificates are believed (PEM)")] = ""
@@ -68,20 +82,20 @@ class BindSettings(Section, frozen=True, kw_only=True):
 class LedgerSettings(Section, frozen=True, kw_only=True):
     """The record."""
 
-    segment_bytes: Annotated[int, _help("a segment file turns over at this size")] = 64 << 20
-    retain_days: Annotated[int, _help("segments older than this leave the folder, with a signed entry saying so; 0 keeps all")] = 0
+    segment_bytes: Annotated[int, _least(4096, "a segment file turns over at this size")] = 64 << 20
+    retain_days: Annotated[int, _least(0, "segments older than this leave the folder, with a signed entry saying so; 0 keeps all")] = 0
 
 
 class LimitSettings(Section, frozen=True, kw_only=True):
     """What one caller may cost."""
 
-    header_bytes: Annotated[int, _help("the longest request line and headers together")] = 32 << 10
-    body_bytes: Annotated[int, _help("the longest body that is judged as a whole; uploads stream and are not limited by it")] = 1 << 20
-    connections: Annotated[int, _help("connections one principal may hold open at a time")] = 256
-    header_timeout_s: Annotated[float, _help("how long a request may take to arrive, from its first byte to the end of its headers")] = 10.0
-    idle_s: Annotated[float, _help("how long a connection may wait for its next request; streams under way are never cut")] = 300.0
-    answer_bytes: Annotated[int, _help("the longest answer that is veiled as a whole")] = 64 << 20
-    drain_s: Annotated[float, _help("how long calls under way may take to end after SIGTERM")] = 10.0
+    header_bytes: Annotated[int, _least(1024, "the longest request line and headers together")] = 32 << 10
+    body_bytes: Annotated[int, _least(1024, "the longest body that is judged as a whole; uploads stream and are not limited by it")] = 1 << 20
+    connections: Annotated[int, _positive("connections one principal may hold open at a time")] = 256
+    header_timeout_s: Annotated[float, _positive("how long a request may take to arrive, from its first byte to the end of its headers")] = 10.0
+    idle_s: Annotated[float, _positive("how long a connection may wait for its next request; streams under way are never cut")] = 300.0
+    answer_bytes: Annotated[int, _least(1024, "the longest answer that is veiled as a whole")] = 64 << 20
+    drain_s: Annotated[float, _least(0, "how long calls under way may take to end after SIGTERM")] = 10.0
 
 
 class VaultSettings(Section, frozen=True, kw_only=True):
@@ -175,11 +189,25 @@ def load_settings(path: Path) -> Settings:
     """
     where = str(path)
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as error:
-        mend = "make one with: dockwarden init --dir DIR --engine unix://PATH"
+        mend = "make one with: dockwarden init --dir DIR --engine unix://PATH; or name it with --config FILE or DOCKWARDEN_CONFIG"
         raise BadConfig(where, f"cannot be read ({error.strerror})", mend) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BadConfig(where, f"is not TOML: {error}", "write it in UTF-8") from None
+    return parse_settings(text, path)
+
+
+def parse_settings(text: str, path: Path) -> Settings:
+    """Return what `text` says, which is or will be the file `path`.
+
+    Raises:
+        BadConfig: as `load_settings`.
+    """
+    where = str(path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise BadConfig(where, f"is not TOML: {error}", "mend that line") from None
     if "file" in raw:
         raise BadConfig(where, "unknown option `file`", "remove it")
@@ -193,24 +221,69 @@ def _typed(raw: dict[str, Any], where: str) -> Settings:
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise BadConfig(where, _plain(str(error)), _nearest(str(error))) from None
+        raise _in_words(str(error), where) from None
 
 
-def _plain(text: str) -> str:
-    return text.replace("Object contains unknown field", "unknown option").replace("Object missing required field", "missing option")
+def _in_words(error: str, where: str) -> BadConfig:
+    """What the library says, with the place as it stands in the file and what to do."""
+    what, _, way = error.partition(" - at `$.")
+    steps = [(name, number) for name, number in re.findall(r"(\w+)(?:\[(\d+)\])?", way)]
+    kind: type[Section] = Settings
+    place = ""
+    for name, number in steps:
+        found = _sections().get(name)
+        kind = found or kind
+        place += (f" door {int(number) + 1}" if number else f" [{name}]") if found else f" {name}"
+    option = steps[-1][0] if steps and steps[-1][0] not in _sections() else ""
+    named = re.search(r"`(\w+)`$", what)
+    plain = what.replace("Object contains unknown field", "unknown option").replace("Object missing required field", "missing option")
+    mend = _mend(what, kind, option or (named[1] if named else ""), steps[-1][0] if steps else "")
+    return BadConfig(f"{where}:{place}" if place else where, plain, mend)
 
 
-def _nearest(text: str) -> str:
-    """The mend for a misspelt option: the known name nearest to it."""
-    parts = text.split("`")
-    close = difflib.get_close_matches(parts[1], sorted(option_names()), n=1) if len(parts) > 1 else []
-    return f"did you mean `{close[0]}`?" if close and "unknown" in text else "see docs/settings.md for every option"
+def _mend(what: str, kind: type[Section], option: str, last: str) -> str:
+    if "unknown field" in what:
+        return _where_it_belongs(option, kind)
+    if what.startswith("Invalid enum"):
+        return f"write one of: {', '.join(map(repr, _values(kind, option)))}".replace("'", '"')
+    if kind is DoorSettings and option == "mode":
+        return 'write it in quotes and in octal: mode = "0660"'
+    if last == "door" and "array" in what:
+        return "write [[door]], with two brackets, for each door"
+    return "see docs/settings.md for every option"
 
 
-def option_names() -> frozenset[str]:
-    """The name of every option and section."""
-    sections: list[type[Section]] = [Settings, *(kind for kind in Section.__subclasses__() if kind is not Settings)]
-    return frozenset(name for section in sections for name in section.__struct_encode_fields__) - {"file"}
+def _where_it_belongs(option: str, kind: type[Section]) -> str:
+    """What to do about an option that `kind` does not have."""
+    sections, own = _sections(), _options(kind)
+    if kind is not Settings and option in _options(Settings) - set(sections):
+        return f"`{option}` stands at the top of the file, above the first [table]: whatever is below a [table] belongs to it"
+    homes = sorted(name for name, section in sections.items() if option in _options(section))
+    if homes:
+        return f"`{option}` is an option of {' and of '.join(_heading(home) for home in homes)}"
+    if close := difflib.get_close_matches(option, sorted(own), n=1):
+        return f"did you mean `{close[0]}`?"
+    return f"there are {', '.join(sorted(own))}; docs/settings.md says what each is"
+
+
+def _heading(name: str) -> str:
+    return f"[[{name}]]" if name == "door" else f"[{name}]"
+
+
+def _values(kind: type[Section], option: str) -> tuple[str, ...]:
+    """What an option of few values may be."""
+    hint = get_type_hints(kind).get({"as": "as_"}.get(option, option))
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def _sections() -> dict[str, type[Section]]:
+    """The name and class of every table."""
+    hints = get_type_hints(Settings)
+    return {"door": DoorSettings} | {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Section)}
+
+
+def _options(kind: type[Section]) -> frozenset[str]:
+    return frozenset(kind.__struct_encode_fields__) - {"file"}
 
 
 def _check_addresses(settings: Settings, where: str) -> None:
@@ -224,15 +297,38 @@ def _check_addresses(settings: Settings, where: str) -> None:
             raise BadConfig(place, "a tcp door proves nobody's identity by itself", "set certificate, key and client_ca, or listen on unix://")
         if any((door.certificate, door.key, door.client_ca)) and not (has_tls and scheme == "tcp"):
             raise BadConfig(place, "TLS needs tcp:// and all of certificate, key and client_ca", "add what is missing")
-    roots = [Path(root) for root in settings.binds.roots]
-    for root in roots:
-        if not root.is_absolute() or root == Path("/"):
+        if not MODE.fullmatch(door.mode):
+            raise BadConfig(f"{place} mode", f"{door.mode!r} is no mode", 'write three octal digits: mode = "0660"')
+    listens = [door.listen for door in settings.doors]
+    for listen in listens:
+        if listens.count(listen) > 1:
+            raise BadConfig(f"{where}: [[door]] listen", f"{listen} is named twice", "give each door a place of its own")
+    if not PLUGIN.fullmatch(settings.engine.plugin):
+        raise BadConfig(f"{where}: [engine] plugin", f"{settings.engine.plugin!r} is no plugin's name", "use small letters, digits and _ . -")
+    if settings.operate.listen:
+        loopback(settings.operate.listen, f"{where}: [operate] listen")
+    for root in settings.binds.roots:
+        if not Path(root).is_absolute() or os.path.normpath(root) == "/":
             raise BadConfig(f"{where}: [binds] roots", f"{root} cannot be a root", "name an absolute folder below /")
+
+
+def loopback(listen: str, where: str = "[operate] listen") -> tuple[str, int]:
+    """Return host and port of `listen`.
+
+    Raises:
+        BadConfig: it is not HOST:PORT, or the host is not this machine alone.
+    """
+    host, _, port = listen.rpartition(":")
+    if host.strip("[]") not in LOOPBACK or not port.isdecimal() or int(port) > 65_535:
+        raise BadConfig(where, f"{listen!r} is not on loopback", "write 127.0.0.1:PORT, or leave it empty")
+    return host.strip("[]"), int(port)
 
 
 def _check_address(address: str, place: str) -> str:
     parts = urlsplit(address)
     if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        if len(os.fsencode(parts.path)) > LONGEST_SOCKET:
+            raise BadConfig(place, f"{address} is too long for a socket ({LONGEST_SOCKET} bytes)", "choose a shorter path")
         return "unix"
     try:
         if parts.scheme == "tcp" and parts.hostname and parts.port:

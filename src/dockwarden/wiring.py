@@ -28,7 +28,7 @@ import uvloop
 from dockwarden import __version__
 from dockwarden.access.certificates import identify_certificate, server_context
 from dockwarden.access.claims import Claims
-from dockwarden.access.host_files import describe_source
+from dockwarden.access.host_files import check_roots, describe_source
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
@@ -133,6 +133,7 @@ def open_house(settings: Settings) -> House:
     Raises:
         BadConfig: something of the operator's must be mended first.
     """
+    check_roots(settings.binds.roots)
     log = get_logger("dockwarden")
     ledger = Ledger(
         settings.ledger_dir, segment_bytes=settings.ledger.segment_bytes, retain_days=settings.ledger.retain_days,

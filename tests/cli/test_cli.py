@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from dockwarden import __version__
 from dockwarden.cli.ledger import printable
+from dockwarden.settings import load_settings
 from fixtures.warden import PEOPLE, dockwarden
 
 
@@ -34,6 +36,68 @@ def test_init_writes_everything_and_overwrites_nothing(made: Path) -> None:
     assert "kept" in again.stdout
     assert "other.sock" not in made.read_text()
     assert "alice" in (folder / "people.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--engine", "nonsense"], "is no address"),
+        (["--engine", "unix:///x", "--registry", "https://registry.corp.test"], "is no registry; write HOST or HOST:PORT"),
+        (["--engine", "unix:///x", "--bind-root", "work"], "cannot be a root"),
+        (["--engine", "unix:///x", "--bind-root", "LINK"], "is, or lies below, a symbolic link, and links are not followed; name "),
+        (["--engine", "unix:///x", "--operate", "0.0.0.0:1"], "is not on loopback"),
+        (["--engine", "unix:///x", "--plugin", "a b"], "is no plugin's name"),
+        (["--engine", "unix:///x", "--bind-root", "/a\x1b"], "has a control character"),
+    ],
+)
+def test_init_that_cannot_be_meant_writes_nothing(tmp_path: Path, words: list[str], says: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    done = dockwarden("init", "--dir", str(tmp_path / "D"), *(word.replace("LINK", str(tmp_path / "link")) for word in words))
+
+    assert (3, True) == (done.returncode, says in done.stderr), done.stderr
+    assert not (tmp_path / "D").exists()
+
+
+def test_init_beside_a_broken_file_names_it_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "people.toml").write_text("[people.alice]\nuid = 'x'\n")
+    done = dockwarden("init", "--dir", str(tmp_path), "--engine", "unix:///x")
+
+    assert (3, True) == (done.returncode, "people.toml: [people.alice]" in done.stderr), done.stderr
+    assert ["people.toml"] == [file.name for file in tmp_path.iterdir()]
+
+
+def test_the_line_that_init_has_for_observing_works_where_it_stands(made: Path) -> None:
+    made.write_text(made.read_text().replace("# observe = true", "observe = true"))
+
+    assert load_settings(made).observe
+
+
+def test_config_comes_from_the_environment_where_it_is_not_given(made: Path) -> None:
+    done = dockwarden("policy", "check", env={**os.environ, "DOCKWARDEN_CONFIG": str(made)})
+
+    assert (0, True) == (done.returncode, "in order" in done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("words", [["serve"], ["doctor"], ["whoami"], ["ledger", "tail"], ["ledger", "verify"], ["policy", "check"], ["vault", "status"]])
+def test_config_is_the_usual_place_by_default(words: list[str]) -> None:
+    shown = dockwarden(*words, "--help", env={**os.environ, "COLUMNS": "200"}).stdout
+
+    assert "[default: /etc/dockwarden/dockwarden.toml]" in shown
+    assert "DOCKWARDEN_CONFIG" in shown
+
+
+@pytest.mark.parametrize(
+    "words", [["policy", "explain", "--nosuch"], ["policy", "explain"], ["policy", "explain", "--as", "alice"], ["nosuch"], ["ledger", "search", "--limit", "x"]]
+)
+def test_a_command_line_that_cannot_be_meant_exits_3_since_2_is_a_refusal(words: list[str]) -> None:
+    done = dockwarden(*words)
+
+    assert (3, False) == (done.returncode, "Traceback" in done.stderr), done.stderr
+    assert done.stderr
+
+
+def test_the_version_is_said() -> None:
+    assert (0, f"dockwarden {__version__}\n") == ((done := dockwarden("--version")).returncode, done.stdout)
 
 
 def test_policy_check_passes_what_init_wrote_and_names_a_mistake_by_file_and_line(made: Path) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from dockwarden.access.impersonate import as_account, libc
 from dockwarden.engine.known import BindSource
 from dockwarden.engine.mounts import clean, is_below
-from dockwarden.words.errors import Broken, Forbidden, Refused
+from dockwarden.words.errors import BadConfig, Broken, Forbidden, Refused
 from dockwarden.words.principal import Account
 
 FACCESSAT2 = 439
@@ -109,6 +109,18 @@ def open_source(path: str, account: Account | None, *, is_read_only: bool) -> Fo
 def root_of(path: str, roots: Sequence[str]) -> str | None:
     """The innermost of `roots` that the cleaned `path` lies below, `None` where none."""
     return max((clean(root) for root in roots if is_below(path, clean(root))), key=len, default=None)
+
+
+def check_roots(roots: Sequence[str]) -> None:
+    """Refuse a bind root that is a link, or lies below one: ways are walked without following any, so nothing below it could be mounted.
+
+    Raises:
+        BadConfig: `roots` has one; the text names the folder that it stands for.
+    """
+    for root in roots:
+        meant = os.path.realpath(root)
+        if meant != clean(root):
+            raise BadConfig("[binds] roots", f"{root} is, or lies below, a symbolic link, and links are not followed", f"name {meant} instead")
 
 
 def _check(path: str, found: Found, account: Account | None, is_read_only: bool) -> None:

@@ -16,7 +16,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from dockwarden.access.host_files import check_roots
 from dockwarden.access.people import parse_people
+from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.cli.policy import load_policies
 from dockwarden.doors.lock.prove import prove_lock
 from dockwarden.engine.call import Request
@@ -27,7 +29,6 @@ from dockwarden.settings import Settings, load_settings
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.words.errors import BadConfig, Refused
 
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON list")]
 OK, WARN, BAD = "ok", "warn", "bad"
 LEDGER_BYTES = 256 << 20
@@ -45,10 +46,10 @@ class Finding:
     mend: str = ""
 
 
-def doctor(config: Config, as_json: AsJson = False) -> None:
+def doctor(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Look at settings, policies, people, keys, ledger, Engine, doors and the second lock; exit 1 if anything is bad.
 
-    Example: dockwarden doctor --config D/dockwarden.toml
+    Example: dockwarden doctor
     """
     findings = list(examine(config))
     if as_json:
@@ -75,9 +76,7 @@ def examine(config: Path) -> Iterator[Finding]:
     yield from _files(settings)
     yield from _ledger(settings)
     yield from _docker_group()
-    for root in settings.binds.roots:
-        is_there = Path(root).is_dir()
-        yield Finding("bind root", OK if is_there else BAD, root, "" if is_there else "make the folder, or take it out of [binds] roots")
+    yield from map(_root, settings.binds.roots)
     yield from asyncio.run(_sockets(settings))
 
 
@@ -119,6 +118,16 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding("ledger", OK, f"{found.entries} entries, none signed yet")
     else:
         yield Finding("ledger", BAD, f"broken at entry {found.flaw.seq}: {found.flaw.what}", "keep a copy, and find out who wrote to it")
+
+
+def _root(root: str) -> Finding:
+    if not Path(root).is_dir():
+        return Finding("bind root", BAD, f"{root} is not there", f"mkdir -p {root}, or take it out of [binds] roots")
+    try:
+        check_roots([root])
+    except BadConfig as error:
+        return Finding("bind root", BAD, error.what, error.mend)
+    return Finding("bind root", OK, root)
 
 
 def _docker_group() -> Iterator[Finding]:

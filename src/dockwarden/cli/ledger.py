@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import PUBLIC, read_public_key
 from dockwarden.ledger.segments import entries, newest, segments
@@ -25,7 +26,6 @@ from dockwarden.words.errors import BadConfig
 
 app = typer.Typer(name="ledger", no_args_is_help=True, help="The record of who did what, and why it was allowed.")
 
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON objects, one a line")]
 OWN_LIFE = frozenset({"checkpoint", "segment"})
 FOLLOW_S = 0.2
@@ -33,14 +33,14 @@ FOLLOW_S = 0.2
 
 @app.command()
 def tail(
-    config: Config,
+    config: Config = USUAL_PLACE,
     count: Annotated[int, typer.Option("-n", help="how many entries")] = 20,
     follow: Annotated[bool, typer.Option("-f", help="go on with new ones as they come")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest entries.
 
-    Example: dockwarden ledger tail -f --config /etc/dockwarden/dockwarden.toml
+    Example: dockwarden ledger tail -f
     """
     folder = load_settings(config).ledger_dir
     shown = [entry for _, entry in zip(range(count), (entry for entry in newest(folder) if entry.kind not in OWN_LIFE), strict=False)]
@@ -55,7 +55,7 @@ def tail(
 
 @app.command()
 def search(
-    config: Config,
+    config: Config = USUAL_PLACE,
     text: Annotated[str, typer.Argument(help="words that an entry must hold, anywhere")] = "",
     who: Annotated[str, typer.Option("--who", help="the person")] = "",
     action: Annotated[str, typer.Option("--action", help="the action, or its beginning (container.)")] = "",
@@ -68,7 +68,7 @@ def search(
 ) -> None:
     """Find entries.
 
-    Example: dockwarden ledger search --who alice --kind refused --since 2h --config D/dockwarden.toml
+    Example: dockwarden ledger search --who alice --kind refused --since 2h
     """
     folder = load_settings(config).ledger_dir
     first, last = _micros(since, "--since"), _micros(until, "--until") or sys.maxsize
@@ -87,13 +87,13 @@ def search(
 
 @app.command()
 def verify(
-    config: Config,
+    config: Config = USUAL_PLACE,
     public_key: Annotated[Path | None, typer.Option("--public-key", help="the key to believe; default: the one beside the ledger")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every entry, checkpoint and segment; exit 1 and name the first broken entry if one is.
 
-    Example: dockwarden ledger verify --config D/dockwarden.toml
+    Example: dockwarden ledger verify
     """
     folder = load_settings(config).ledger_dir
     key = read_public_key(public_key or folder / PUBLIC)
@@ -111,10 +111,10 @@ def verify(
 
 
 @app.command()
-def export(config: Config, since: Annotated[int, typer.Option("--since-seq", help="only entries after this one")] = 0) -> None:
+def export(config: Config = USUAL_PLACE, since: Annotated[int, typer.Option("--since-seq", help="only entries after this one")] = 0) -> None:
     """Print every entry as JSON Lines.
 
-    Example: dockwarden ledger export --config D/dockwarden.toml > ledger.jsonl
+    Example: dockwarden ledger export > ledger.jsonl
     """
     out = sys.stdout.buffer
     for entry in entries(load_settings(config).ledger_dir, since):

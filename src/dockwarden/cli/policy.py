@@ -17,6 +17,7 @@ from dockwarden.access.peer import host_groups
 from dockwarden.access.people import People, parse_people
 from dockwarden.cli.dockerline import Call, Surroundings, read_line
 from dockwarden.cli.explained import as_data, in_lines
+from dockwarden.cli.options import CONFIG_VARIABLE, USUAL_PLACE, Config
 from dockwarden.cli.rows import Row, read_row, read_rows
 from dockwarden.cli.supposed import Judged, World, judge_supposed
 from dockwarden.doors.docker.resolve import HostAccounts
@@ -29,12 +30,11 @@ from dockwarden.words.principal import NOBODY, Account, Principal
 app = typer.Typer(name="policy", no_args_is_help=True, help="What people may do, and why.")
 
 FAILED, REFUSED, INVALID = 1, 2, 3
-USUAL_PLACE = Path("/etc/dockwarden/dockwarden.toml")
 SUPPOSED_UID = 1000
 
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 MaybeConfig = Annotated[
-    Path | None, typer.Option("--config", help=f"the settings file; without it {USUAL_PLACE}, or else the starter policies and a developer"),
+    Path | None,
+    typer.Option("--config", envvar=CONFIG_VARIABLE, help=f"the settings; without it {USUAL_PLACE}, or else the starter policies and a developer"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Who = Annotated[str, typer.Option("--as", help='who asks: a name of people.toml or of a named door; "" is a stranger')]
@@ -66,10 +66,10 @@ def _texts(folder: Path) -> dict[str, str]:
 
 
 @app.command()
-def check(config: Config, as_json: AsJson = False) -> None:
+def check(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Check every policy against the schema, as a reload would, and say which groups are named in vain.
 
-    Example: dockwarden policy check --config D/dockwarden.toml
+    Example: dockwarden policy check
     """
     settings = load_settings(config)
     texts = _texts(settings.policy_dir)
@@ -187,7 +187,7 @@ def _asked(line: list[str] | None, request: Path | None) -> tuple[tuple[Call, ..
 def try_rows(files: Files, config: MaybeConfig = None, show_all: ShowAll = False, as_json: AsJson = False) -> None:
     """Judge rows of (who, what, expected) and say which come out otherwise. Exits 1 if any does.
 
-    Example: dockwarden policy test policies.test.toml --config D/dockwarden.toml
+    Example: dockwarden policy test policies.test.toml
     """
     court = _court(config)
     results = [(row, *_tried(row, court)) for file in files for row in read_rows(file)]

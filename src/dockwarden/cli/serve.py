@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import load_settings
 
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 
-
-def serve(config: Config) -> None:
+def serve(config: Config = USUAL_PLACE) -> None:
     """Serve until SIGTERM; print one line beginning `ready` once every door accepts. SIGHUP reloads policies and people.
 
-    Example: dockwarden serve --config /etc/dockwarden/dockwarden.toml
+    Example: dockwarden serve
     """
     load_settings(config)
     # The command line's own libraries would stay in memory for as long as we serve, so the serving process is a fresh one.

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dockwarden.access.peer import NO_PLACE, host_groups
 from dockwarden.access.people import parse_people
+from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import load_settings
 
-Config = Annotated[Path, typer.Option("--config", help="the settings file: D/dockwarden.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
-def whoami(config: Config, as_json: AsJson = False) -> None:
+def whoami(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     """Print the name and groups that the unix doors know you by.
 
-    Example: dockwarden whoami --config /etc/dockwarden/dockwarden.toml
+    Example: dockwarden whoami
     """
     settings = load_settings(config)
     people = parse_people(settings.people_file.read_text("utf-8"), str(settings.people_file))

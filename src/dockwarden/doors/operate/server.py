@@ -13,9 +13,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import make_wsgi_app
 
 from dockwarden.doors.operate.metrics import Metrics
+from dockwarden.settings import loopback
 from dockwarden.words.errors import BadConfig
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ASK_S, CLOSE_S = 5.0, 1.0
 
 Health = Callable[[], Mapping[str, bool]]
@@ -39,11 +39,7 @@ class OperateServer:
         Raises:
             BadConfig: the host is not loopback, or the port cannot be had.
         """
-        host, _, port = listen.rpartition(":")
-        where = "[operate] listen"
-        if host.strip("[]") not in LOOPBACK or not port.isdecimal():
-            raise BadConfig(where, f"{listen!r} is not on loopback", "write 127.0.0.1:PORT, or leave it empty")
-        self._host = host.strip("[]")
+        self._host, port = loopback(listen)
         figures = make_wsgi_app(metrics.registry)
 
         def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -52,9 +48,9 @@ class OperateServer:
             return _healthz(environ, start, health)
 
         try:
-            self._server: WSGIServer = make_server(self._host, int(port), app, handler_class=_Quiet)
+            self._server: WSGIServer = make_server(self._host, port, app, handler_class=_Quiet)
         except OSError as error:
-            raise BadConfig(where, f"{listen} cannot be had ({error.strerror})", "choose another port") from None
+            raise BadConfig("[operate] listen", f"{listen} cannot be had ({error.strerror})", "choose another port") from None
         self.port = self._server.server_port
         self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="operate", daemon=True)
