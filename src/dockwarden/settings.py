@@ -146,6 +146,11 @@ class Settings(Section, frozen=True, kw_only=True):
         return self.dir / "state"
 
     @property
+    def serve_lock(self) -> Path:
+        """`D/state/serve.lock`: held by who serves or changes what is in `D/state`."""
+        return self.state_dir / "serve.lock"
+
+    @property
     def ledger_dir(self) -> Path:
         """`D/state/ledger`."""
         return self.state_dir / "ledger"

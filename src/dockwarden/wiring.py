@@ -86,7 +86,6 @@ RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
 BANNER_S = 60.0
-LOCK = "serve.lock"
 AFTER_DRAIN_S = 5.0
 """How long a process that stops may take from the end of its drain to its own."""
 YOUNG_OBJECTS, OLDER_GENERATIONS = 20_000, (10, 50)
@@ -272,7 +271,8 @@ async def open_vault(house: House) -> None:
     tools = frozenset(door.as_ for door in settings.doors if door.as_)
     house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
     whereabouts = Whereabouts(lambda: house.volumes, house.ask)
-    secrets, vault = SecretVerbs(keeper, house.rulebook, whereabouts), VaultVerbs(keeper, house.rulebook, settings.vault_key)
+    secrets = SecretVerbs(keeper, house.rulebook, whereabouts)
+    vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups")
     house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault.verbs()}, who, house.ledger, house.metrics)
     await house.control.open()
 
@@ -314,7 +314,7 @@ def hold_state(settings: Settings) -> Hold:
     """
     mend = f"end it with: kill PID, or serve another folder; dockwarden doctor --config {settings.file} looks at the one that runs"
     patience_s = settings.limits.drain_s + AFTER_DRAIN_S
-    return hold(settings.state_dir / LOCK, mend, patience_s=patience_s, said=lambda line: print(f"dockwarden: {line}", file=sys.stderr, flush=True))
+    return hold(settings.serve_lock, mend, patience_s=patience_s, said=lambda line: print(f"dockwarden: {line}", file=sys.stderr, flush=True))
 
 
 async def serve(settings: Settings) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -183,3 +185,36 @@ def test_a_server_that_is_away_is_said_plainly(tmp_path: Path, engine: PrivateEn
     assert 3 == done.returncode
     assert "dockwarden serve --config" in done.stderr
     assert 0 == dockwarden("init", "--dir", str(made.dir), "--engine", engine.address).returncode
+
+
+def test_a_backup_made_while_it_serves_is_put_back_and_written_down(lone: Warden, tmp_path: Path) -> None:
+    cli(lone, "secret", "put", "prod/a", input=b"then")
+    copied = json.loads(cli(lone, "vault", "backup", str(tmp_path / "vault.db"), "--json").stdout)
+    assert str(tmp_path / "vault.db") == copied["file"]
+    assert 0o600 == (tmp_path / "vault.db").stat().st_mode & 0o777
+    cli(lone, "secret", "put", "prod/a", input=b"now")
+    refused = cli(lone, "vault", "restore", str(tmp_path / "vault.db"), "--yes")
+    assert (3, True) == (refused.returncode, "has it open already" in refused.stderr)
+
+    lone.stop()
+    assert 0 == cli(lone, "vault", "restore", str(tmp_path / "vault.db"), "--yes").returncode
+    assert 0 == cli(lone, "vault", "verify").returncode
+    lone.start()
+    assert "then" == cli(lone, "secret", "get", "prod/a").stdout
+    assert 0 == dockwarden("ledger", "verify", "--config", str(lone.config)).returncode
+
+
+def test_verify_names_what_was_changed_with_and_without_a_server(lone: Warden) -> None:
+    cli(lone, "secret", "put", "prod/a", input=b"a")
+    cli(lone, "secret", "put", "prod/b", input=b"b")
+    said = json.loads(cli(lone, "vault", "verify", "--json").stdout)
+    assert ([], 2, True) == (said["findings"], said["paths"], said["is_opened"])
+    lone.stop()
+    with contextlib.closing(sqlite3.connect(lone.dir / "state" / "vault.db")) as made:
+        made.execute("UPDATE version SET sealed = (SELECT sealed FROM version WHERE path = 'prod/b') WHERE path = 'prod/a'")
+        made.commit()
+    found = cli(lone, "vault", "verify")
+    assert 1 == found.returncode
+    assert "version 1 of prod/a" in found.stdout
+    lone.start()
+    assert "" == cli(lone, "secret", "get", "prod/a").stdout

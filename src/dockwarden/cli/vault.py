@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import dataclasses
 import getpass
 import json
 import re
+import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, Config
-from dockwarden.settings import load_settings
+from dockwarden.ledger.hold import hold
+from dockwarden.ledger.writer import Ledger
+from dockwarden.settings import Settings, load_settings
+from dockwarden.vault import seals
+from dockwarden.vault.backup import restore as put_back
+from dockwarden.vault.keyring import ROOT
+from dockwarden.vault.log import OpenLog, ReadLog
+from dockwarden.vault.rows import Head
+from dockwarden.vault.sql import SqlStore, open_store
+from dockwarden.vault.verify import verify as check
 from dockwarden.words.errors import BadConfig
+from dockwarden.words.secret import Secret
 
 app = typer.Typer(name="vault", no_args_is_help=True, help="The vault itself: sealed or open, and its keys.")
 
@@ -83,6 +98,118 @@ def rotate(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     Example: dockwarden vault rotate
     """
     _say(ask(load_settings(config), "vault/rotate"), as_json)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="where to put it; without, it stays in D/state/backups")] = None,
+    config: Config = USUAL_PLACE,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the vault as it is now, sealed; it goes on serving meanwhile.
+
+    Example: dockwarden vault backup /mnt/safe/vault.db
+    """
+    if file is not None and file.exists():
+        raise BadConfig(str(file), "is there already", "name a file that is not")
+    with Console(stderr=True).status("copying the vault"):
+        said = ask(load_settings(config), "vault/backup")
+    if file is not None:
+        shutil.move(said["file"], file)
+        said["file"] = str(file)
+    typer.echo(json.dumps(said) if as_json else f"{said['file']}: the vault at change {said['change']}; it opens with the same key alone")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="a file that `vault backup` made")],
+    config: Config = USUAL_PLACE,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Put a backup in the place of what is in the vault, while nothing serves; it is written down in the ledger.
+
+    Example: dockwarden vault restore /mnt/safe/vault.db
+    """
+    settings = load_settings(config)
+    if not file.is_file():
+        raise BadConfig(str(file), "is no file", "name one that dockwarden vault backup made")
+    if not yes:
+        typer.confirm("all that is in the vault now will be replaced; go on?", abort=True)
+    held = hold(settings.serve_lock, "stop it first: what serves would go on with what it had")
+    try:
+        with Console(stderr=True).status("putting the backup back"):
+            head = asyncio.run(_restored(settings, file))
+    finally:
+        held.release()
+    typer.echo(f"the vault is at change {head.seq} now")
+
+
+@app.command()
+def verify(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
+    """See that every row is what was stored, and the whole what the ledger says; exit 0 if so, 1 if not. Works with no server running, too.
+
+    Where the vault is unsealed by a file that you can read, or a passphrase or shares come on standard input, values are opened as well.
+    Example: dockwarden vault verify
+    """
+    settings = load_settings(config)
+    store = open_store(settings.vault_url)
+    snapshot = store.snapshot()
+    try:
+        key = _key_at_hand(settings, snapshot)
+        with Console(stderr=True).status("looking at every row") as status:
+            found = check(snapshot, ReadLog(settings.ledger_dir), key, lambda paths: status.update(f"{paths} paths are right so far"))
+    finally:
+        snapshot.close()
+        store.close()
+    if as_json:
+        typer.echo(json.dumps({**dataclasses.asdict(found), "findings": list(map(str, found.findings))}))
+    else:
+        for finding in found.findings:
+            typer.echo(finding)
+        opened = "each opened" if found.is_opened else "none opened: no key was at hand"
+        verdict = "is not what was stored" if found.findings else "is right"
+        typer.echo(f"the vault at change {found.change} {verdict}: {found.paths} paths, {found.versions} versions, {opened}")
+    raise typer.Exit(1 if found.findings else 0)
+
+
+async def _restored(settings: Settings, file: Path) -> Head:
+    ledger = Ledger(settings.ledger_dir)
+    try:
+        log = OpenLog(settings.ledger_dir, ledger, asyncio.get_running_loop())
+        return await asyncio.to_thread(_restore, settings, file, log)
+    finally:
+        await asyncio.to_thread(ledger.close)
+
+
+def _restore(settings: Settings, file: Path, log: OpenLog) -> Head:
+    backup, target = open_store(f"sqlite://{file.absolute()}"), open_store(settings.vault_url)
+    try:
+        key = _key_at_hand(settings, backup)
+        if key is None:
+            raise BadConfig("the vault's key", "is not at hand", "give the passphrase or the shares on standard input, one a line")
+        return put_back(backup, target, key, log)
+    finally:
+        backup.close()
+        target.close()
+
+
+def _key_at_hand(settings: Settings, store: SqlStore) -> bytes | None:
+    """The unseal key of what is in `store`: by its file, or by what comes on standard input; `None` where there is neither."""
+    text = next((row.how for row in store.keyring() if row.name == ROOT), "")
+    if not text:
+        return None
+    lines = [] if sys.stdin.isatty() else [line.strip() for line in sys.stdin.read().splitlines() if line.strip()]
+    match seals.read_how(text):
+        case seals.FileSeal():
+            try:
+                return seals.read_key_file(settings.vault_key)
+            except BadConfig:
+                return None
+        case seals.PassphraseSeal() as how if lines:
+            return seals.passphrase_key(how, Secret(lines[0].encode()))
+        case seals.SharesSeal() if lines:
+            return seals.combine(lines)
+    return None
 
 
 def _secret_line(prompt: str, *, twice: bool = False) -> str:

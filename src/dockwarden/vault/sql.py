@@ -6,11 +6,12 @@ four times the time of a read. Tables are made and changed by Alembic, in a proc
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from dockwarden.words.errors import BadConfig, Unavailable
 
 SCHEMA = "0001"
 """The newest migration; a store of another one is migrated before it is opened."""
+TABLES = ("head", "keyring", "bucket", "record", "version")
 AFTER_ALL = "\x7f"
 """Sorts after every letter of a path."""
 PART = 500
@@ -106,10 +108,29 @@ class SqlStore:
 
     def commit(self, change: Change) -> None:
         """As `Store.commit`."""
+        with self._transaction():
+            self._write(change)
+
+    def fill(self, change: Change) -> None:
+        """Write rows of a copy under way, without a head. Raises: as `commit`."""
+        with self._transaction():
+            self._write_rows(change)
+
+    def replace(self, rows: Iterable[Change], last: Change) -> None:
+        """Take everything out and write `rows`, then `last` with its head, whole or not at all. Raises: as `commit`."""
+        with self._transaction():
+            for table in TABLES:
+                self._run(f"DELETE FROM {table}")  # noqa: S608  names of ours
+            for change in rows:
+                self._write_rows(change)
+            self._write(last)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
         try:
             self._run("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
             try:
-                self._write(change)
+                yield
                 self._run("COMMIT")
             except BaseException:
                 self._run("ROLLBACK")
@@ -130,6 +151,9 @@ class SqlStore:
         if change.keyring is not None:
             self._run("DELETE FROM keyring")
             self._put("keyring", ("name", "row"), [(row.name, msgspec.json.encode(row)) for row in change.keyring])
+        self._write_rows(change)
+
+    def _write_rows(self, change: Change) -> None:
         self._put("bucket", ("number", "digest", "packed"), [(number, Bucket(packed).digest, packed) for number, packed in change.buckets.items()])
         self._put("record", ("path", "row"), list(change.records.items()))
         rows = [(row.path, row.version, row.term, row.salt, row.wrapped, row.sealed) for row in change.versions]

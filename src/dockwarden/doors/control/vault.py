@@ -1,7 +1,9 @@
-"""What operators do with the vault itself: `vault/status`, `seal`, `unseal`, `rekey`, `rotate`."""
+"""What operators do with the vault itself: `vault/status`, `seal`, `unseal`, `rekey`, `rotate`, `backup`."""
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import Call, Verb
 from dockwarden.policy.decide import decide
 from dockwarden.vault import seals
+from dockwarden.vault.backup import copy
 from dockwarden.vault.envelope import KEY_BYTES
 from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.vault import Vault
@@ -51,15 +54,15 @@ class Rekey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class VaultVerbs:
     """The verbs of noun `vault`."""
 
-    def __init__(self, keeper: Keeper, rulebook: Rulebook, key_file: Path) -> None:
-        self._keeper, self._rulebook, self._key_file = keeper, rulebook, key_file
+    def __init__(self, keeper: Keeper, rulebook: Rulebook, key_file: Path, backups: Path) -> None:
+        self._keeper, self._rulebook, self._key_file, self._backups = keeper, rulebook, key_file, backups
         self._shares: list[str] = []
 
     def verbs(self) -> dict[str, Verb]:
         """Each verb by its name in the path."""
         return {
             "vault/status": self.status, "vault/seal": self.seal, "vault/unseal": self.unseal, "vault/rekey": self.rekey,
-            "vault/rotate": self.rotate,
+            "vault/rotate": self.rotate, "vault/backup": self.backup,
         }
 
     async def status(self, call: Call) -> Mapping[str, Any]:
@@ -121,6 +124,19 @@ class VaultVerbs:
             after, steps = await self._keeper.run(lambda vault, after=after: vault.rewrap(after)), steps + 1  # type: ignore[misc]  # a default
         await self._keeper.run(Vault.retire_terms)
         return await self._done(call)
+
+    async def backup(self, call: Call) -> Mapping[str, Any]:
+        """A sealed copy of the vault as it is now, in a new file of D/state/backups."""
+        await self._intend(call, "vault.backup")
+        self._backups.mkdir(mode=0o700, exist_ok=True)
+        file = self._backups / f"vault-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S.%fZ}.db"
+        snapshot = await self._keeper.run(lambda vault: vault.store.snapshot())
+        try:
+            head = await asyncio.to_thread(copy, snapshot, file)
+        finally:
+            await asyncio.to_thread(snapshot.close)
+        call.trail.outcome(200, detail={"change": head.seq}, changing=True)
+        return {"file": str(file), "vault": head.vault, "change": head.seq}
 
     async def _share(self, share: str, how: seals.SharesSeal) -> None:
         share = " ".join(share.lower().split())
