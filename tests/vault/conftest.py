@@ -12,9 +12,11 @@ import pytest
 from dockwarden.vault.sql import SqlStore, open_store
 from dockwarden.vault.vault import Spoken, Vault
 from dockwarden.words.errors import Unavailable
+from dockwarden.words.secret import Secret
 
 KEY = bytes(range(32))
 HOW = '{"kind":"key"}'
+PATH = "prod/db/password"
 
 
 @dataclass
@@ -93,3 +95,11 @@ def make(empty_store: Path, tmp_path: Path) -> Callable[[], Made]:
 def made(make: Callable[[], Made]) -> Made:
     """One vault."""
     return make()
+
+
+def put(vault: Vault, value: str, path: str = PATH, **more: str) -> int:
+    return vault.put(path, Secret(value.encode()), "alice", **more)
+
+
+def value(vault: Vault, path: str = PATH, version: int = 0, label: str = "current") -> str:
+    return vault.get(path, version, label).value.reveal().decode()

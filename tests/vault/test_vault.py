@@ -12,21 +12,10 @@ from hypothesis import strategies as st
 
 from dockwarden.vault.faults import Sealed, Tampered, WentBack, WrongKey
 from dockwarden.vault.rows import MOST_BYTES, State
-from dockwarden.vault.vault import Vault
 from dockwarden.words.errors import Hidden, Malformed, Unavailable
 from dockwarden.words.secret import Secret
 
-from .conftest import HOW, KEY, Made
-
-PATH = "prod/db/password"
-
-
-def put(vault: Vault, value: str, path: str = PATH, **more: str) -> int:
-    return vault.put(path, Secret(value.encode()), "alice", **more)
-
-
-def value(vault: Vault, path: str = PATH, version: int = 0, label: str = "current") -> str:
-    return vault.get(path, version, label).value.reveal().decode()
+from .conftest import HOW, KEY, PATH, Made, put, value
 
 
 def run(made: Made, sql: str, *words: object) -> None:
