@@ -205,7 +205,17 @@ def test_observing_refuses_nothing_records_it_and_says_so(engine: PrivateEngine)
         assert (0, "observed\n") == (done.returncode, done.stdout), done.stderr
         assert "NOTHING IS REFUSED" in warden.ready
         assert any(entry["kind"] == "observed" for entry in warden.entries())
+
+        engine.docker("create", "--name", "obsraw", "-e", "TOKEN=seen", "busybox", "true")
+        for words in (("ps", "-a"), ("ps", "-a", "--filter", "name=obsraw"), ("ps", "-a", "--filter", "since=obsraw"), ("inspect", "obsraw")):
+            assert 0 == warden.docker(*words).returncode, words
+        assert "obsraw" in warden.docker("ps", "-a").stdout
+        assert "TOKEN=seen" in warden.docker("inspect", "obsraw").stdout
+        id = engine.docker("inspect", "-f", "{{.Id}}", "obsraw").stdout.decode().strip()
+        told = [entry["detail"] for entry in warden.entries() if entry["kind"] == "observed" and entry["action"] == "container.list"]
+        assert any(detail["code"] == "veil.hidden" and f"Container:{id}" in detail["message"] for detail in told), told  # type: ignore[index]  # plain JSON
     finally:
+        engine.docker("rm", "-f", "obsraw")
         warden.stop()
         warden.remove()
 

@@ -24,7 +24,7 @@ from dockwarden.doors.docker.uploads import Announcer, Uploads
 from dockwarden.engine.call import Answer, Takes
 from dockwarden.engine.fields import read
 from dockwarden.engine.veil.events import EventVeil
-from dockwarden.engine.veil.veil import is_veiled, veil
+from dockwarden.engine.veil.veil import View, is_veiled, veil
 from dockwarden.engine.veil.words import masked_answer, with_warnings
 from dockwarden.policy.load import PolicySet
 from dockwarden.upstream.answers import WholeAnswer
@@ -68,6 +68,7 @@ class Carrier:
             about = {}
         uploads = Uploads(self.resolver, policies, Announcer(self.owners, trail, claim), self.is_observing)
         done, status, is_whole = Deed(), 0, False
+        unshown: set[str] | None = set() if self.is_observing else None
         try:
             if prepared.volumes:
                 done = await self.preparer.make_volumes(prepared)
@@ -76,11 +77,11 @@ class Carrier:
             elif route.answer is Answer.HIJACK and not read(prepared.call.body, "Detach", False):
                 await self._hijack(exchange, prepared)
             elif route.action == "system.events":
-                await self._events(exchange, prepared, policies)
+                await self._events(exchange, prepared, self.sight.view(exchange.principal, policies, unshown))
             elif route.answer is Answer.STREAM:
                 await self._stream(exchange, prepared)
             else:
-                done = _joined(done, await self._whole(exchange, prepared, policies))
+                done = _joined(done, await self._whole(exchange, prepared, policies, unshown))
             status, is_whole = exchange.status, True
         except Refused as error:
             status = exchange.status or error.status
@@ -92,6 +93,8 @@ class Carrier:
             self.owners.apply(done)
             if prepared.announced.mark and status >= 400:
                 self.owners.forget(prepared.mark)
+            if unshown:
+                trail.observed(self.sight.unshown(route.action, unshown))
             detail = {**done.detail(), **about}
             trail.outcome(status, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out, detail=detail, changing=route.is_changing)
             if is_whole:
@@ -99,7 +102,7 @@ class Carrier:
             else:  # the Engine may still be about to give the name
                 asyncio.get_running_loop().call_later(GRACE_S, claim.release)
 
-    async def _whole(self, exchange: Exchange, prepared: Prepared, policies: PolicySet) -> Deed:
+    async def _whole(self, exchange: Exchange, prepared: Prepared, policies: PolicySet, unshown: set[str] | None) -> Deed:
         answer = await self.link.call(prepared.request, self.answer_bytes)
         action = prepared.call.route.action
         done = deed_of(prepared, answer.status, answer.body)
@@ -108,13 +111,13 @@ class Carrier:
             self._check_taken(answer, exchange.principal, policies)
         if answer.status == 200 and is_veiled(action):
             try:
-                said: Any = veil(action, msgspec.json.decode(answer.body), self.sight.view(exchange.principal, policies))
+                said: Any = veil(action, msgspec.json.decode(answer.body), self.sight.view(exchange.principal, policies, unshown))
             except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
                 raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
         if action == "container.create" and done.made:
             done = _joined(done, await self.fresh.settle(prepared, done.made[0][1]))
-        if answer.status >= 400 or action in MADE_AT:
+        if (answer.status >= 400 or action in MADE_AT) and not self.is_observing:
             is_visible = self.sight.knows(prepared.request, exchange.principal, policies)
             answer = WholeAnswer(answer.status, answer.headers, masked_answer(answer.body, is_visible))
         if prepared.warnings and answer.status < 300:
@@ -168,12 +171,12 @@ class Carrier:
         else:
             exchange.answer_with(answer)
 
-    async def _events(self, exchange: Exchange, prepared: Prepared, policies: PolicySet) -> None:
+    async def _events(self, exchange: Exchange, prepared: Prepared, view: View) -> None:
         stream = await exchange.unless_gone(self.link.open(prepared.request))
         if stream.status != 200:
             await exchange.relay(stream)
             return
-        shown = _shown(stream, EventVeil(self.sight.view(exchange.principal, policies)))
+        shown = _shown(stream, EventVeil(view))
         await exchange.send_chunks(stream.status, stream.headers, shown)
 
 

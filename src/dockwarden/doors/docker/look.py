@@ -75,22 +75,21 @@ class Looks:
         principal = exchange.principal
         if call.route.action not in ON_ITS_ANSWER:
             self._permit(call, collection(call, principal), principal, policies, trail)
-        def sees(resource: Resource) -> bool:
-            return self.is_observing or may_see(principal, resource, policies)
-
-        unseen = await without_unseen(call, self.lookups, principal.name, sees)
+        unseen = None
+        if not self.is_observing:
+            unseen = await without_unseen(call, self.lookups, principal.name, lambda resource: may_see(principal, resource, policies))
         if unseen is not None:
             answer = await unseen.asked(self.plain.version, lambda changed: self.link.call(changed, self.answer_bytes))
             request = None
         elif request is None:
             answer = await self.link.call(write_call(call, self.plain.version), self.answer_bytes)
         else:
-            request = self.narrower.narrowed(call, request, principal, policies)
+            request = request if self.is_observing else self.narrower.narrowed(call, request, principal, policies)
             answer = await self.reads.call(request)
         if answer.status == 200 and is_veiled(call.route.action):
             shown = await self._shown(call, request, answer, principal, policies, trail)
             answer = WholeAnswer(answer.status, answer.headers, shown)
-        if answer.status >= 400:
+        if answer.status >= 400 and not self.is_observing:
             asked = request or write_call(call, self.plain.version)
             answer = WholeAnswer(answer.status, answer.headers, masked_answer(answer.body, self.sight.knows(asked, principal, policies)))
         exchange.answer_with(answer)
@@ -100,7 +99,8 @@ class Looks:
         self, call: EngineCall, request: Request | None, answer: WholeAnswer, principal: Principal, policies: PolicySet, trail: Trail
     ) -> bytes:
         """What of an answer may be seen. Raises: as `look`."""
-        basis = Basis(request.target, principal, policies, self.sight.owners.version) if request is not None else None
+        unshown: set[str] | None = set() if self.is_observing else None
+        basis = Basis(request.target, principal, policies, self.sight.owners.version) if request is not None and unshown is None else None
         known = self.shown.of(basis, answer.body) if basis is not None else None
         if known is not None:
             if known.about is not None:
@@ -111,7 +111,7 @@ class Looks:
         try:
             said = msgspec.json.decode(answer.body)
             about = await self._judged(call, said, principal, policies, trail) if call.route.action in ON_ITS_ANSWER else None
-            view = self.sight.view(principal, policies)
+            view = self.sight.view(principal, policies, unshown)
             said = veil(call.route.action, said, view)
             if call.route.action == "system.info" and not view.sees_host:
                 said.update(await self._counts(view))
@@ -119,6 +119,8 @@ class Looks:
             shown = Shown(msgspec.json.encode(said), about)
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
+        if unshown:
+            trail.observed(self.sight.unshown(call.route.action, unshown))
         if basis is not None:
             self.shown.keep(basis, answer.body, shown)
         return shown.body

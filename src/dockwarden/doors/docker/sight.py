@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from dockwarden.access.owners import PULL, Owners, full_name
 from dockwarden.engine.call import Request
-from dockwarden.engine.veil.veil import View
+from dockwarden.engine.veil.veil import View, opened
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.policy.schema import ENV_READ, HOST_READ
 from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource
+from dockwarden.words.errors import Hidden
 from dockwarden.words.principal import Principal
 
 BY_OWNER = frozenset({Kind.CONTAINER, Kind.VOLUME})
 """Kinds of which nothing but its owner decides who sees a thing, where no policy asks for more (networks and images may be shared)."""
+MOST_TOLD = 20
 ROW_NEEDS = frozenset({"id", "name", "labels"})
 INSPECT: Mapping[Kind, str] = {kind: f"{kind.value.lower()}.inspect" for kind in Kind if kind is not Kind.SYSTEM} | {Kind.SYSTEM: "system.info"}
 
@@ -33,6 +35,12 @@ class Sight:
     env_shown: frozenset[str]
     plugin: str
 
+    def unshown(self, action: str, things: Collection[str]) -> Hidden:
+        """What the ledger says of an answer that showed more than policy does, since nothing is refused yet."""
+        some = sorted(things)[:MOST_TOLD]
+        more = f" and {len(things) - len(some)} more" if len(things) > len(some) else ""
+        return Hidden("veil.hidden", f"{action} would not show {', '.join(some)}{more}")
+
     def knows(self, request: Request, principal: Principal, policies: PolicySet) -> Callable[[str], bool]:
         """Whether an id (or its beginning) in the Engine's words may be told to `principal`: it was in their call, or is of what they may see."""
         asked = request.target + request.body.decode("utf-8", "replace")
@@ -46,8 +54,12 @@ class Sight:
 
         return is_visible
 
-    def view(self, principal: Principal, policies: PolicySet) -> View:
-        """The view that `principal` has under `policies`."""
+    def view(self, principal: Principal, policies: PolicySet, unshown: set[str] | None = None) -> View:
+        """The view that `principal` has under `policies`; given `unshown`, all is shown, and what would not be is put there."""
+        view = self._view(principal, policies)
+        return view if unshown is None else opened(view, unshown)
+
+    def _view(self, principal: Principal, policies: PolicySet) -> View:
         owners = self.owners
         is_by_owner = not policies.needs & ROW_NEEDS
         by_owner: dict[tuple[Kind, str], bool] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dockwarden.engine.delivery import FOLDER, held_by, shown_environment, without_mount
@@ -30,6 +30,27 @@ class View:
     sees_host: bool
     env_shown: frozenset[str]
     plugin: str
+
+
+def opened(view: View, unshown: set[str]) -> View:
+    """A view that shows everything, and puts into `unshown` what `view` would have hidden: what observing needs."""
+
+    def sees(kind: Kind, id: str, name: str, labels: Mapping[str, str], tags: tuple[str, ...]) -> bool:
+        if not view.sees(kind, id, name, labels, tags):
+            unshown.add(f"{kind.value}:{id}")
+        return True
+
+    def sees_env(kind: Kind, id: str) -> bool:
+        if not view.sees_env(kind, id):
+            unshown.add(f"environment of {kind.value}:{id}")
+        return True
+
+    def sees_name(tag: str) -> bool:
+        if not view.sees_name(tag):
+            unshown.add(f"name {tag}")
+        return True
+
+    return replace(view, sees=sees, sees_env=sees_env, sees_name=sees_name, sees_host=True)
 
 
 def veil(action: str, said: Any, view: View) -> Any:
@@ -170,6 +191,8 @@ def _volume(said: dict[str, Any], view: View) -> dict[str, Any]:
 
 
 def _volumes(said: dict[str, Any], view: View) -> dict[str, Any]:
+    if said.get("Warnings") and not view.sees_host:  # they name the host's plugins and where those are
+        said["Warnings"] = None
     said["Volumes"] = [_volume(row, view) for row in said.get("Volumes") or () if view.sees(Kind.VOLUME, row["Name"], row["Name"], _labels(row), ())]
     return said
 
