@@ -189,3 +189,21 @@ def test_a_limit_that_was_lowered_is_told_by_the_client(warden: Warden) -> None:
     filled = warden.docker("create", "--name", "hdmine", "--memory", "1g", "busybox", "true", uid=BOB)
     assert (0, "") == (filled.returncode, filled.stderr)
     warden.docker("rm", "hdmine", uid=BOB)
+
+
+@pytest.mark.parametrize(("method", "what", "body"), [("GET", "json", ""), ("POST", "start", '{"Detach":true}'), ("POST", "resize?h=1&w=1", "")])
+def test_another_s_exec_is_answered_as_absent(warden: Warden, method: str, what: str, body: str) -> None:
+    made = warden.curl("-H", "Content-Type: application/json", "-d", '{"Cmd":["id"]}', f"{V}/containers/hdcont/exec").body["Id"]
+    hidden, absent = ({"{e}": made}, {"{e}": "ab" * 32})
+
+    assert answered(warden, method, f"/exec/{{e}}/{what}", body, absent) == answered(warden, method, f"/exec/{{e}}/{what}", body, hidden)
+
+
+def test_an_image_s_id_is_answered_as_absent(warden: Warden, engine: PrivateEngine) -> None:
+    id = engine.docker("inspect", "-f", "{{.Id}}", "hdimg:1").stdout.decode().strip().removeprefix("sha256:")
+    for target in ("/images/{i}/json", "/images/{i}/history", "/images/{i}/get", "/images/get?names={i}"):
+        for hidden, absent in (({"{i}": id}, {"{i}": "ab" * 32}), ({"{i}": id[:12]}, {"{i}": "ab" * 6}), ({"{i}": f"sha256:{id}"}, {"{i}": f"sha256:{'ab' * 32}"})):
+            assert answered(warden, "GET", target, "", absent) == answered(warden, "GET", target, "", hidden), target
+    for hidden, absent in (({"{i}": id}, {"{i}": "ab" * 32}), ({"{i}": f"sha256:{id}"}, {"{i}": f"sha256:{'ab' * 32}"})):
+        body = '{"Image":"{i}","Cmd":["true"]}'
+        assert answered(warden, "POST", "/containers/create", body, absent) == answered(warden, "POST", "/containers/create", body, hidden)
