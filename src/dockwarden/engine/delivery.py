@@ -18,12 +18,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from dockwarden.engine.bodies.container import DriverConfig, Mount, VolumeOptions
+from dockwarden.engine.bodies.container import DriverConfig, HostConfig, Mount, VolumeOptions
 from dockwarden.engine.driver import GID, KIND, SEAL, UID, Seal
-from dockwarden.engine.fields import read
+from dockwarden.engine.fields import is_given, read
 from dockwarden.engine.labels import ASKING
 from dockwarden.engine.mounts import clean
-from dockwarden.engine.references import at_way, put_in_body
+from dockwarden.engine.references import at_way, json_map, put_in_body
 from dockwarden.engine.runs import NO_LIST, NO_TEXTS, run_of_create
 from dockwarden.words.errors import Forbidden, Malformed, Missing
 
@@ -116,6 +116,24 @@ def asked_files(call: EngineCall) -> tuple[File, ...]:
     return tuple(found.values())
 
 
+def refuse_elsewhere(call: EngineCall) -> None:
+    """Raise if a reference stands where no secret is delivered: the program would get the reference itself for its password.
+
+    Raises:
+        Forbidden: `secret.not_here`.
+    """
+    action = call.route.action
+    texts: list[str] = []
+    if action in {"service.create", "service.update"}:
+        texts = list(read(at_way(call.body, ("TaskTemplate", "ContainerSpec")), "Env", NO_LIST))
+    elif action == "image.build":
+        texts = [f"{name}={value}" for name, value in json_map(call, "buildargs").items()]
+    for text in texts:
+        name, _, value = text.partition("=")
+        if value.startswith(SCHEME):
+            raise Forbidden("secret.not_here", f"{name}: secrets are given to containers, as docker run -e NAME={SCHEME}PATH, and nowhere else yet")
+
+
 def _add(found: dict[str, File], file: File) -> None:
     if found.setdefault(file.name, file) != file:
         raise Malformed("secret.twice", f"{file.name} is asked for twice, as two secrets; name it once")
@@ -149,6 +167,8 @@ def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str
     options = Delivery(files, used_by, facts, int(user[1]), int(user[2])).options()
     options[SEAL] = seal(options)
     mount = Mount(Type="volume", Target=FOLDER, VolumeOptions=VolumeOptions(NoCopy=True, DriverConfig=DriverConfig(Name=plugin, Options=options)))
+    if not is_given(call.body, "HostConfig"):
+        call = put_in_body(call, ("HostConfig",), HostConfig())
     entries = at_way(call.body, MOUNTS)
     call = put_in_body(call, MOUNTS, [*(entries if isinstance(entries, list) else ()), mount])
     call = put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: file.name for file in files}))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from dockwarden.engine.call import EngineCall
+from dockwarden.engine.delivery import refuse_elsewhere
 from dockwarden.engine.facts.build import build_facts
 from dockwarden.engine.facts.container import (
     archive_facts,
@@ -47,6 +48,7 @@ def facts(call: EngineCall, known: Known) -> Facts:
         Malformed: `mount.unreadable`, `image.bad_reference`, `engine.bad_parameter`.
     """
     check_labels(call)
+    refuse_elsewhere(call)
     check_new_name(call)
     found = FAMILIES.get(call.route.action, _no_facts)(call, known)
     others = tuple(_others(call, known))
