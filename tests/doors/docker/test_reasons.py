@@ -72,13 +72,21 @@ def test_the_host_s_network_in_a_build_is_told_as_a_build(starter: PolicySet) ->
     assert "-p 8080:80" not in text
 
 
-@pytest.mark.parametrize("bind", ["/var/run/docker.sock:/var/run/docker.sock", "/run:/x", "/srv/doors/alice.sock:/x"])
+@pytest.mark.parametrize("bind", ["/var/run/docker.sock:/var/run/docker.sock", "/run/docker.sock:/x:ro", "/srv/doors/alice.sock:/x"])
 def test_a_socket_has_one_advice(starter: PolicySet, bind: str) -> None:
     sockets = ("/var/run/docker.sock", "/run/docker.sock", "/srv/doors/alice.sock")
     text = said(starter, CREATE, {"Image": "busybox", "HostConfig": {"Binds": [bind]}}, sockets=sockets)
 
     assert "ask an admin for a named door" in text
     assert "bind root" not in text
+
+
+@pytest.mark.parametrize("folder", ["/", "/run", "/var/run"])
+def test_a_folder_that_holds_a_socket_is_told_as_a_folder_too(starter: PolicySet, folder: str) -> None:
+    text = said(starter, CREATE, {"Image": "busybox", "HostConfig": {"Binds": [f"{folder}:/x"]}})
+
+    assert "a socket that commands the Engine" in text
+    assert f"({folder}): a folder of the host" in text
 
 
 def test_a_bind_beside_a_socket_is_told_all_the_same(starter: PolicySet) -> None:

@@ -95,7 +95,7 @@ def _is_a_socket_s(fact: str, judgement: Judgement) -> bool:
     name, _, path = fact.partition(":")
     if "engine-socket" not in judgement.facts.escape or not name.startswith("bind") or judgement.known is None:
         return False
-    return any(is_below(socket, path) or is_below(path, socket) for socket in map(clean, judgement.known.sockets))
+    return any(is_below(path, socket) for socket in map(clean, judgement.known.sockets))
 
 
 def _no_group(judgement: Judgement) -> str:
