@@ -16,6 +16,10 @@ class ReadBuffer:
     def __init__(self) -> None:
         self.renew()
 
+    def wipe(self) -> None:
+        """Overwrite what was read; nobody may hold a view of it."""
+        self.array[:] = bytes(READ_BYTES)
+
     def renew(self) -> None:
         """Leave the bytes to whoever holds a view of them, and go on with fresh ones."""
         self.array = bytearray(READ_BYTES)

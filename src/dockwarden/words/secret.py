@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import hmac
+import sys
 from typing import NoReturn
+
+
+BYTES_AT = bytes.__basicsize__ - 1
+"""Where in a `bytes` object its bytes begin."""
 
 
 class Secret:
@@ -17,6 +23,15 @@ class Secret:
     def reveal(self) -> bytes:
         """The bytes themselves, for the one place that needs them."""
         return self._value
+
+    def wipe(self) -> None:
+        """Overwrite the bytes where they are, once nobody needs them any more: whoever still holds what `reveal` gave has zeros now.
+
+        CPython frees memory and leaves what was in it. Does nothing to a single byte, which CPython shares between all who have it.
+        """
+        value, self._value = self._value, b""
+        if len(value) > 1 and type(value) is bytes and sys.implementation.name == "cpython":
+            ctypes.memset(id(value) + BYTES_AT, 0, len(value))
 
     def __len__(self) -> int:
         return len(self._value)

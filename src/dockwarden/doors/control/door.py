@@ -17,6 +17,7 @@ from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.ledger.writer import Ledger
 from dockwarden.words.errors import Malformed, Refused
 from dockwarden.words.principal import Principal
+from dockwarden.words.secret import Secret
 
 CONTENT_TYPE = ((b"content-type", b"application/json"),)
 LONGEST_BODY = 4 << 20
@@ -81,13 +82,17 @@ class ControlDoor:
         target = exchange.head.target.decode("latin-1")
         name = target.removeprefix(VERBS)
         trail = Trail(self._ledger, self._metrics, exchange.principal, f"unix://{self._socket}", target)
-        verb = self._verbs.get(name)
+        verb, body = self._verbs.get(name), b""
         try:
             if verb is None or exchange.head.method != "POST" or not target.startswith(VERBS):
                 raise Malformed("control.verb", "this dockwarden has no such call; use a dockwarden of the same version")
-            said = await verb(Call(exchange.principal, await exchange.body(LONGEST_BODY), trail))
+            body = await exchange.body(LONGEST_BODY)
+            said = await verb(Call(exchange.principal, body, trail))
         except Refused as error:
             trail.refused(error)
             exchange.answer(error.status, CONTENT_TYPE, msgspec.json.encode({"code": error.code, "message": error.message}))
             return
+        finally:
+            Secret(body).wipe()
+            self._server.buffer.wipe()
         exchange.answer(200, CONTENT_TYPE, msgspec.json.encode(said))

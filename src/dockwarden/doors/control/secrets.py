@@ -5,6 +5,7 @@ Each is decided about the path, and in the ledger before a value moves. Who may 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +88,9 @@ class SecretVerbs:
         """Keep a new version; answers its number."""
         asked = call.read(Put)
         await self._judge(call, WRITE, asked.path, {"label": asked.label})
-        version = await self._keeper.run(lambda vault: vault.put(asked.path, Secret(asked.value), call.principal.name, label=asked.label))
+        value = Secret(asked.value)
+        version = await self._keeper.run(lambda vault: vault.put(asked.path, value, call.principal.name, label=asked.label))
+        value.wipe()
         return _done(call, {"path": asked.path, "version": version, "renewed": await self._whereabouts.renew(asked.path)})
 
     async def get(self, call: Call) -> Mapping[str, Any]:
@@ -96,7 +99,9 @@ class SecretVerbs:
         await self._judge(call, READ, asked.path, {"version": asked.version or asked.label})
         got = await self._keeper.run(lambda vault: vault.get(asked.path, asked.version, asked.label))
         _done(call, {"path": asked.path, "version": got.version})
-        return {"path": asked.path, "version": got.version, "value": got.value.reveal()}
+        value = base64.b64encode(got.value.reveal()).decode()
+        got.value.wipe()
+        return {"path": asked.path, "version": got.version, "value": value}
 
     async def list(self, call: Call) -> Mapping[str, Any]:
         """A page of the paths that the caller may know of; `after` is where the next page begins, "" at the end."""

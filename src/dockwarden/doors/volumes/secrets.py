@@ -58,8 +58,11 @@ class Secrets:
         """The folder with what policy lets its user have now."""
         delivery = read_delivery(options)
         given = self._fetch(delivery, delivery.files)
-        with self._lock:
-            return Source(self._fill(self._spot(name), delivery, delivery.files, given), is_read_only=True)
+        try:
+            with self._lock:
+                return Source(self._fill(self._spot(name), delivery, delivery.files, given), is_read_only=True)
+        finally:
+            _wipe(given)
 
     def forget(self, name: str) -> None:
         """Take the values away."""
@@ -82,14 +85,16 @@ class Secrets:
         if not following or not spot.is_dir():
             return False
         given = self._fetch(delivery, following)
-        with self._lock:
-            if not spot.is_dir():
-                return False
-            held = self.held(name)
-            news = [(file, one) for file, one in zip(following, given, strict=True) if held.get(file.name) != one.version]
-            if news:
+        try:
+            with self._lock:
+                held = self.held(name)
+                news = [(file, one) for file, one in zip(following, given, strict=True) if held.get(file.name) != one.version]
+                if not news or not spot.is_dir():
+                    return False
                 os.close(self._fill(spot, delivery, [file for file, _ in news], [one for _, one in news]))
-            return bool(news)
+                return True
+        finally:
+            _wipe(given)
 
     def held(self, name: str) -> Mapping[str, int]:
         """Which version each file of a volume has now, by the file's name; empty where nobody uses it."""
@@ -136,6 +141,11 @@ class Secrets:
         except Refused:  # a kernel before 6.4 does not know the word
             mount("dockwarden", self._folder, "tmpfs", flags, ROOM)
         mount("", self._folder, "", MS_PRIVATE)
+
+
+def _wipe(given: Sequence[Given]) -> None:
+    for one in given:
+        one.value.wipe()
 
 
 def _write(folder: int, name: str, value: Secret, delivery: Delivery) -> None:
