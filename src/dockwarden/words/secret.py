@@ -7,7 +7,6 @@ import hmac
 import sys
 from typing import NoReturn
 
-
 BYTES_AT = bytes.__basicsize__ - 1
 """Where in a `bytes` object its bytes begin."""
 
