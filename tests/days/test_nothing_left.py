@@ -112,3 +112,4 @@ def test_our_process_leaves_no_core_and_shows_its_memory_to_nobody(warden_of_sec
     process.wait(10)
     assert [] == [file for file in Path.cwd().iterdir() if file.name.startswith("core")]
     warden_of_secrets.process = None
+    warden_of_secrets.start()  # or its plugin socket would stay, and every Engine of the machine would wait for it
