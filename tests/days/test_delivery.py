@@ -134,3 +134,19 @@ def test_inspect_shows_what_was_asked_and_no_place_of_the_host(warden: Warden, p
     assert password not in said
     for word in ("dockwarden.seal", "dockwarden.files", "/run/dockwarden"):
         assert word not in said
+
+
+def test_a_secret_in_clear_is_refused_and_the_way_out_can_be_pasted(warden: Warden) -> None:
+    refused = warden.curl("-X", "POST", "-H", "Content-Type: application/json", "-d",
+                          json.dumps({"Image": "busybox", "Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}), "/v1.41/containers/create")  # fmt: skip
+    assert 403 == refused.status
+    message = refused.body["message"]
+    for part in ("DB_PASSWORD", "| dockwarden secret put people/alice/DB_PASSWORD", "-e DB_PASSWORD=dockwarden://people/alice/DB_PASSWORD"):
+        assert part in message
+    last = next(entry for entry in reversed(warden.entries()) if entry["kind"] == "refused")
+    assert "secret.in_environment" == last["detail"]["code"]  # type: ignore[index]  # plain JSON
+    assert "Tr0ub4dor" not in message + json.dumps(warden.entries()) + (warden.dir / "serve.log").read_text()
+
+    put(warden, ALICE, "people/alice/DB_PASSWORD", b"Tr0ub4dor-and-3")
+    done = warden.docker("run", "--rm", "-e", "DB_PASSWORD=dockwarden://people/alice/DB_PASSWORD", "busybox", "sh", "-c", "cat $DB_PASSWORD_FILE")
+    assert (0, "Tr0ub4dor-and-3") == (done.returncode, done.stdout)

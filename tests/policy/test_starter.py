@@ -145,4 +145,4 @@ def test_every_policy_is_named_after_its_file_and_every_refusal_teaches(starter:
     for rule in starter.rules.values():
         assert rule.id.startswith(prefixes.get(rule.file, (rule.file.removesuffix("s.cedar"), rule.file.removesuffix(".cedar")))), rule.id
         if rule.effect == "forbid":
-            assert rule.advice or rule.id.endswith("-no-escape"), rule.id
+            assert rule.advice or rule.id.endswith(("-no-escape", "-no-secrets-in-environment")), rule.id

@@ -65,6 +65,10 @@ class PolicySet:
     slices: Slices = field(repr=False)
     verdicts: Verdicts = field(default_factory=Verdicts, repr=False)
 
+    def words(self, id: str) -> str:
+        """What one policy says, as JSON text: to see whether it speaks of a fact."""
+        return json.dumps(self.rules[id].source, default=str)
+
 
 @cache
 def schema() -> cedarpy.Schema:

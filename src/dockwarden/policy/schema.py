@@ -39,6 +39,8 @@ type Context = {
   via: String,
   door: String,
   envRestored: Bool,
+  // Secrets in clear, in variables, build arguments and labels: what they are called, and of what kind ("password", "github-token").
+  env_secrets: { names: Set<String>, kinds: Set<String> },
 };
 """
 

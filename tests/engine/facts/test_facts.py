@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dockwarden.engine.facts import Facts, facts
+from dockwarden.engine.dockerfile import LONGEST_DOCKERFILE
 from dockwarden.engine.facts.build import build_references, pulled_names
 from dockwarden.engine.facts.image import loaded_names
 from dockwarden.engine.known import ContainerState, ImageConfig, Known
@@ -260,6 +263,16 @@ def test_a_label_line_of_ours_is_refused_in_builds_and_changes() -> None:
     assert "ownership.reserved_label" == refusal(f"POST /v1.41/commit?container=web&changes={line.replace(' ', '%20')}")
 
 
+def test_what_a_dockerfile_hides_is_a_fact_of_its_build_of_a_base_s_triggers_and_of_changes() -> None:
+    build, escape = "POST /v1.41/build", "# escape=%60"
+    assert {"working-dir:/proc/self"} == judge(build, dockerfile="FROM scratch\nWORKDIR /proc\nWORKDIR self").escape - {"working-dir:/proc"}
+    assert {"working-dir:/dev/fd/8"} == judge(build, on_build=("WORKDIR /dev/fd/8",)).escape
+    assert {"build-unclear:ADD h\\ttp://x"} == judge(build, on_build=("ADD h\\ttp://x /y",)).escape
+    commit = judge(f"POST /v1.41/commit?container=web&changes={escape}&changes=LABEL%20a=%5C%20dockwarden.owner=bob")
+    assert {"build-unclear:LABEL with escapes"} == commit.escape
+    assert "build.too_large" == refusal(build, dockerfile="FROM scratch\n" + "#" * LONGEST_DOCKERFILE)
+
+
 @pytest.mark.parametrize(
     ("member", "content", "names"),
     [
@@ -361,7 +374,7 @@ def test_any_member_gives_names_or_one_typed_refusal(member: str, content: bytes
 def test_the_context_always_has_every_attribute() -> None:
     for found in (Facts(), host(Privileged=True)):
         context = found.context()
-        assert {"escape", "foreign", "user", "image", "names", "binds", "ports", "via", "door", "envRestored"} == set(context)
+        assert {"escape", "foreign", "user", "image", "names", "binds", "ports", "via", "door", "envRestored", "env_secrets"} == set(context)
         assert {"isRoot", "isGiven", "isCaller", "isOtherAccount", "uid", "gid"} == set(context["user"])  # type: ignore[arg-type]  # a record
         assert {"registry", "repository", "tag", "digest", "isKnown", "state"} == set(context["image"])  # type: ignore[arg-type]  # a record
 
@@ -396,3 +409,28 @@ def test_any_call_has_facts_or_one_typed_refusal(route: Any, data: st.DataObject
     except Refused:
         return
     assert isinstance(found.context()["escape"], frozenset)
+
+
+@pytest.mark.parametrize(
+    ("request_", "body"),
+    [
+        (CREATE, {"Image": "busybox", "Env": ["DB_PASSWORD=Tr0ub4dor-and-3", "LANG=C"]}),
+        (CREATE, {"Image": "busybox", "Labels": {"DB_PASSWORD": "Tr0ub4dor-and-3", "com.example": "web"}}),
+        ("POST /v1.41/containers/" + "a" * 64 + "/exec", {"Cmd": ["true"], "Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}),
+        ("POST /v1.41/services/create", {"TaskTemplate": {"ContainerSpec": {"Image": "busybox", "Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}}}),
+        ("POST /v1.41/build?buildargs=" + quote(json.dumps({"DB_PASSWORD": "Tr0ub4dor-and-3", "V": "1"})), None),
+    ],
+)
+def test_secrets_in_clear_are_named_and_never_shown(request_: str, body: Any) -> None:
+    asked = call(request_, body)
+    found = facts(asked, known_for(asked))
+
+    assert (("DB_PASSWORD", "password"),) == found.env_secrets
+    assert "Tr0ub4dor" not in repr(found)
+
+
+@pytest.mark.parametrize("entry", ["DB_PASSWORD=dockwarden://prod/db", "DB_PASSWORD_FILE=/run/secrets/x", f"DB_PASSWORD=dockwarden:masked:{'a' * 64}", "PWD=/x"])
+def test_references_files_and_masks_are_no_secrets_in_clear(entry: str) -> None:
+    asked = call(CREATE, {"Image": "busybox", "Env": [entry]})
+
+    assert () == facts(asked, known_for(asked)).env_secrets

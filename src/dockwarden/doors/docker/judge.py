@@ -15,7 +15,7 @@ from dockwarden.engine.known import Known
 from dockwarden.engine.references import Reference, references
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
-from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource, Verdict
+from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource, Verdict, Why
 from dockwarden.words.principal import Principal
 
 __all__ = ["Judgement", "collection", "judge", "refusal", "rejudge", "subject"]
@@ -26,13 +26,17 @@ ON_THE_HOST = frozenset({Kind.SYSTEM, Kind.PLUGIN, Kind.NODE})
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was asked about which thing, on which facts, and what policy answered; `call` and `known` are for the words of a refusal."""
+    """What was asked about which thing, on which facts, and what policy answered.
+
+    `call` and `known` are for the words of a refusal; `forbids_secrets` says that a deciding forbid asked for secrets in clear.
+    """
 
     ask: Ask
     facts: Facts
     verdict: Verdict
     call: EngineCall | None = None
     known: Known | None = None
+    forbids_secrets: bool = False
 
 
 def judge(call: EngineCall, resolved: Resolved, policies: PolicySet) -> Judgement:
@@ -64,7 +68,9 @@ def rejudge(call: EngineCall, known: Known, about: Resource, policies: PolicySet
     """Decide `call` about a thing, on what is known now; an upload is judged again once it was read."""
     found = facts(call, known)
     ask = Ask(known.principal, call.route.action, about, found.context())
-    return Judgement(ask, found, decide(ask, policies), call, known)
+    verdict = decide(ask, policies)
+    about_secrets = bool(found.env_secrets) and verdict.why is Why.FORBIDDEN and any("env_secrets" in policies.words(id) for id in verdict.policies)
+    return Judgement(ask, found, verdict, call, known, about_secrets)
 
 
 def subject(call: EngineCall, resolved: Resolved) -> Resource:

@@ -27,6 +27,7 @@ BY_ACTION: Mapping[tuple[str, str], str] = {
         "the network host is the host's own, its loopback services included; connect to a network of your own (docker network create)",
 }
 """Facts that ask for other advice where they come by another call than a create."""
+IN_CLEAR = "secret.in_environment"
 NO_ROOTS = (
     "HostConfig.Binds, Mounts ({}): a folder of the host, and none may be mounted here; use a named volume (-v NAME:/path), or docker cp "
     "(an admin can name bind roots)"
@@ -61,7 +62,17 @@ def refusal(judgement: Judgement) -> Refused:
     shown = reasons[:MOST_REASONS] or [_plain_reason(judgement)]
     if (left := len(reasons) - MOST_REASONS) > 0:
         shown.append(f"and {left} more (dockwarden policy explain shows all)")
-    return Forbidden(verdict.why.value, f"{ask.action} is refused for {who}: {'; '.join(shown)}", policies=verdict.policies)
+    code = IN_CLEAR if judgement.forbids_secrets else verdict.why.value
+    return Forbidden(code, f"{ask.action} is refused for {who}: {'; '.join(shown)}", policies=verdict.policies)
+
+
+def _way_out(name: str, kind: str, who: str) -> str:
+    """How a secret in clear becomes one that nobody sees: two lines to paste."""
+    path = f"people/{who}/{name}"
+    return (
+        f'{name} looks like a secret ({kind}) in clear, where inspect and logs show it; keep it in the vault: printf %s "$VALUE" | dockwarden secret '
+        f"put {path} and name it there: docker run -e {name}=dockwarden://{path} (the program finds it in the file that {name}_FILE names)"
+    )
 
 
 def in_order(facts: Iterable[str]) -> list[str]:
@@ -78,6 +89,8 @@ def _reasons(judgement: Judgement) -> Iterator[str]:
     texts = [_said(fact, judgement) for fact in in_order(judgement.facts.escape) if not _is_a_socket_s(fact, judgement)]
     group = _no_group(judgement)
     texts += [group] if group else []
+    if judgement.forbids_secrets:
+        texts += [_way_out(name, kind, judgement.ask.principal.name) for name, kind in judgement.facts.env_secrets]
     texts += [text for text in judgement.verdict.advice if not (group and text.startswith("User "))]
     yield from dict.fromkeys(texts)
 

@@ -18,6 +18,7 @@ from dockwarden.engine.facts.container import (
     top_facts,
     update_facts,
 )
+from dockwarden.engine.facts.environment import secrets_in_clear
 from dockwarden.engine.facts.image import changes_escapes, image_facts, moves_of, names_an_image, trigger_escapes
 from dockwarden.engine.facts.model import Facts
 from dockwarden.engine.facts.things import network_facts, value_facts, volume_facts
@@ -63,6 +64,7 @@ def facts(call: EngineCall, known: Known) -> Facts:
         via=known.principal.via,
         door=known.door,
         env_restored=known.env_restored,
+        env_secrets=secrets_in_clear(call),
     )
 
 

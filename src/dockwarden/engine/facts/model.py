@@ -48,7 +48,8 @@ class Facts:
     """All that policy may ask about a call, beside who does what to which resource.
 
     `escape` holds names of `escapes.CATALOGUE`, `foreign` the lower-case kinds of the things referred to that are neither the
-    caller's nor shared, `moves` how the image names are held that the call would move. `effective` is the worked-out user for
+    caller's nor shared, `moves` how the image names are held that the call would move. `env_secrets` are
+    name and kind of each secret in clear, never a value. `effective` is the worked-out user for
     `harden`, `None` where nothing runs.
     """
 
@@ -62,6 +63,7 @@ class Facts:
     via: str = ""
     door: str = ""
     env_restored: bool = False
+    env_secrets: tuple[tuple[str, str], ...] = ()
     effective: EffectiveUser | None = None
 
     def context(self) -> Mapping[str, Plain]:
@@ -84,4 +86,7 @@ class Facts:
             "via": self.via,
             "door": self.door,
             "envRestored": self.env_restored,
+            "env_secrets": {
+                "names": frozenset(name for name, _ in self.env_secrets), "kinds": frozenset(kind for _, kind in self.env_secrets),
+            },
         }

@@ -1,0 +1,45 @@
+"""Secrets that a call would leave in clear: in variables, build arguments and labels, where `inspect` and `history` show them to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dockwarden.engine.call import EngineCall
+from dockwarden.engine.finding import find
+from dockwarden.engine.labels import LABELLED, RESERVED
+from dockwarden.engine.references import at_way, json_map
+from dockwarden.engine.veil.mask import MARK
+
+ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
+    "container.create": ("Env",),
+    "exec.create": ("Env",),
+    "service.create": ("TaskTemplate", "ContainerSpec", "Env"),
+    "service.update": ("TaskTemplate", "ContainerSpec", "Env"),
+}
+
+
+def secrets_in_clear(call: EngineCall) -> tuple[tuple[str, str], ...]:
+    """Return the name and kind of each, sorted; never a value. A masked value that comes back is none: it was there before.
+
+    Raises:
+        Malformed: `engine.bad_parameter`.
+    """
+    found = {name: finding.kind for name, value in _pairs(call) if MARK not in value and (finding := find(name, value)) is not None}
+    return tuple(sorted(found.items()))
+
+
+def _pairs(call: EngineCall) -> Iterator[tuple[str, str]]:
+    """Every name and value of `call` that its maker wrote to be seen by programs or people."""
+    action = call.route.action
+    entries = at_way(call.body, ENVIRONMENTS[action]) if action in ENVIRONMENTS and call.body is not None else None
+    for entry in entries if isinstance(entries, list | tuple) else ():
+        name, _, value = str(entry).partition("=")
+        yield name, value
+    if action == "image.build":
+        yield from ((name, value) for name, value in json_map(call, "buildargs").items() if isinstance(value, str))
+        yield from ((name, str(value)) for name, value in json_map(call, "labels").items())
+    for place in LABELLED.get(action, ()) if call.body is not None else ():
+        labels = at_way(call.body, place)
+        yield from ((name, value) for name, value in (labels.items() if isinstance(labels, Mapping) else ()) if not name.startswith(RESERVED))
+
+
