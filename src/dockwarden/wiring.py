@@ -244,10 +244,11 @@ async def open_door(house: House, door: DoorSettings) -> Server:
             return people.by_door(door.as_)
         if peer.is_unix:
             principal = identify(peer.socket, house.peers, people)
-            if not principal.is_known:
-                house.log.info("stranger", door=door.listen, because=principal.why_not)
-            return principal
-        return identify_certificate(peer.certificate, people) if peer.certificate else NOBODY
+        else:
+            principal = identify_certificate(peer.certificate, people) if peer.certificate else NOBODY
+        if not principal.is_known:
+            house.log.info("stranger", door=door.listen, because=principal.why_not)
+        return principal
 
     server = Server(flow.handle, who, Limits(limits.header_bytes, limits.connections, limits.header_timeout_s, limits.idle_s))
     tls = server_context(*(house.settings.dir / name for name in (door.certificate, door.key, door.client_ca))) if door.certificate else None

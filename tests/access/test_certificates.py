@@ -140,6 +140,27 @@ def test_the_common_name_says_nothing(authority: Authority) -> None:
     assert NOBODY == identify_certificate(made(authority, "ci.corp.test", []), PEOPLE)
 
 
+@pytest.mark.parametrize(
+    ("sans", "says"),
+    [
+        ([], "no subject alternative name of a kind that counts"),
+        ([x509.DNSName("new.corp.test"), x509.RFC822Name("new@corp.test")], "(new.corp.test, new@corp.test): an admin may add one"),
+        ([x509.DNSName("ci.corp.test"), x509.UniformResourceIdentifier("urn:eve")], "has names of more than one person"),
+        ([x509.UniformResourceIdentifier("urn:" + "x" * 500)], "(urn:" + "x" * 76 + ")"),
+    ],
+)
+def test_a_stranger_is_told_the_names_that_nobody_has(authority: Authority, sans: list[x509.GeneralName], says: str) -> None:
+    found = identify_certificate(made(authority, "ci.corp.test", sans), PEOPLE)
+
+    assert (False, True) == (found.is_known, says in found.why_not), found.why_not
+
+
+@pytest.mark.parametrize("san", ["CN=alice", "cn=alice", "CN = alice", "/CN=alice", "O=corp, CN=alice", "subject=CN=alice"])
+def test_a_common_name_in_people_toml_is_refused_with_what_to_write(san: str) -> None:
+    with pytest.raises(BadConfig, match=r"common name are never looked at; write what its subject alternative name has"):
+        parse_people(f'[people.alice]\ncertificate = ["{san}"]', "people.toml")
+
+
 def test_bytes_that_are_no_certificate_are_nobody_s() -> None:
     assert NOBODY == identify_certificate(b"not a certificate", PEOPLE)
 

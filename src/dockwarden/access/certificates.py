@@ -9,7 +9,9 @@ from pathlib import Path
 from dockwarden.access.peer import host_groups
 from dockwarden.access.people import People
 from dockwarden.words.errors import BadConfig
-from dockwarden.words.principal import NOBODY, Principal
+from dockwarden.words.principal import Principal, stranger
+
+MOST_SHOWN, MOST_NAMES = 80, 5
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
@@ -46,5 +48,16 @@ def names_in(certificate: bytes) -> tuple[str, ...]:
 
 
 def identify_certificate(certificate: bytes, people: People) -> Principal:
-    """The person whom exactly one name of the certificate belongs to; else nobody."""
-    return people.by_certificate(names_in(certificate), host_groups) or NOBODY
+    """The person whom exactly one name of the certificate belongs to; else a stranger, with the names, so that an admin can add one."""
+    names = names_in(certificate)
+    return people.by_certificate(names, host_groups) or stranger(_why_not(names, people))
+
+
+def _why_not(names: tuple[str, ...], people: People) -> str:
+    """Why a verified certificate is nobody's. Its names were signed by the door's own authority, and are shown cut and printable all the same."""
+    if not names:
+        return "your certificate has no subject alternative name of a kind that counts (address, host name, URI); its common name is not looked at"
+    shown = ", ".join("".join(char for char in name[:MOST_SHOWN] if char.isprintable()) for name in names[:MOST_NAMES])
+    if len({people.sans[name].name for name in names if name in people.sans}) > 1:
+        return f"your certificate ({shown}) has names of more than one person in people.toml"
+    return f"nobody in people.toml has a name of your certificate ({shown}): an admin may add one to a person as certificate = [...]"

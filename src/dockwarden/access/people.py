@@ -17,6 +17,7 @@ from dockwarden.words.principal import Account, Principal, stranger
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 OPTIONS = frozenset({"uid", "groups", "certificate"})
+COMMON_NAME = re.compile(r"/?(CN|O|OU|DN|subject)\s*=", re.IGNORECASE)
 LARGEST_UID = (1 << 32) - 2
 
 HostGroups = Callable[[int], tuple[frozenset[str], Account | None]]
@@ -60,7 +61,6 @@ class People:
         """The tool that a named door stands for; its groups are those of the table of its name."""
         person = self.by_name.get(name)
         return Principal(name, (person.groups or frozenset()) if person else frozenset(), None, "door")
-
 
     def fresh(self, principal: Principal) -> Principal:
         """`principal` as this file has them: nobody if they are no longer in it, or are another account now."""
@@ -125,6 +125,10 @@ def _person(name: str, table: Any, where: str) -> Person:
     if uid is not None and (type(uid) is not int or not 0 <= uid <= LARGEST_UID):
         raise BadConfig(where, f"uid {uid!r} is no uid", "write a whole number from 0")
     groups = _texts(table, "groups", where)
+    for san in _texts(table, "certificate", where) or ():
+        if COMMON_NAME.match(san):
+            mend = f'write what its subject alternative name has (an address, a host name or a URI): certificate = ["{name}@corp.example"]'
+            raise BadConfig(where, f"`{san}` is a subject, and a certificate's subject and common name are never looked at", mend)
     return Person(name, uid, None if groups is None else frozenset(groups), _texts(table, "certificate", where) or ())
 
 
