@@ -40,7 +40,7 @@ FILE_NAME = re.compile(
     r"(?:txt|pem|key|crt|cer|json|ya?ml|env|conf|cfg|ini|toml|xml|properties|p12|pfx|jks|pass|password|secret|token|keytab|ppk|pub)"
 )
 ROOT_FOLDER = re.compile(
-    r"/(?:app|bin|boot|config|data|dev|etc|home|lib|media|mnt|opt|proc|root|run|sbin|secrets|srv|sys|tmp|usr|var|vault|workspace)/"
+    r"/(?:app|bin|boot|build|cache|certs|code|conf|config|data|dev|etc|home|keys|lib|media|mnt|opt|proc|root|run|sbin|secrets|src|srv|ssl|sys|tls|tmp|usr|var|vault|workspace)/"
 )
 """Where a path begins on the systems that images are made of; base64 hardly does."""
 LONG_MIXED = re.compile(r"(?=[^/\\]*[a-z])(?=[^/\\]*[A-Z])(?=[^/\\]*[0-9])[^/\\]{12,}")
@@ -91,8 +91,10 @@ def is_honest(value: str, *, is_number_honest: bool) -> bool:
         return True
     if is_number_honest and is_number(low):
         return True
-    if value[:1] in "/~.\\" or value[1:2] == ":" or "." in value or value.startswith("$"):
-        return is_path(value) or (is_number_honest and bool(CLASS_NAME.fullmatch(value))) or is_url(value)
+    if value[:1] in "/~.\\$" or value[1:2] == ":" or "." in value:
+        # A password may begin with a slash: it is a path only below a folder that is known to be one.
+        is_likely_path = is_number_honest or value[:1] != "/" or bool(ROOT_FOLDER.match(value))
+        return (is_likely_path and is_path(value)) or (is_number_honest and bool(CLASS_NAME.fullmatch(value))) or is_url(value)
     return is_url(value)
 
 

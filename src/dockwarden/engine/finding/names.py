@@ -60,7 +60,7 @@ PASSWORDS = frozenset({
 })
 PASSWORD_ENDS = (
     "password", "passwd", "passphrase", "passwort", "kennwort", "dbpass", "userpass", "rootpass", "adminpass", "keypass", "storepass",
-    "requirepass", "pwd",
+    "requirepass", "pwd", "bindpw", "rootpw", "dbpw", "userpw", "adminpw",
 )
 SALTS = frozenset({"salt", "pepper", "mnemonic"})
 PERHAPS = frozenset({
