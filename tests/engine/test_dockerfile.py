@@ -28,7 +28,8 @@ from dockwarden.engine.dockerfile import read_dockerfile, read_triggers
         ("\ufeffFROM busybox\r\nRUN a\r\n", ["busybox"]),
         ("FROM busybox\nONBUILD COPY --from=bob/app / /", ["busybox", "bob/app"]),
         ('ARG V="1"\nFROM node:$V', ["node:1"]),
-        ("FROM a AS Build\nCOPY --from=build /x /x", ["a"]),
+        ("ARG T='some text' V='1'\nFROM node:$V", ["node:1"]),
+        ("FROM a AS Build\nFROM b\nCOPY --from=build /x /x", ["a", "b"]),
     ],
 )
 def test_images_are_named_as_the_engine_will_look_them_up(text: str, images: list[str]) -> None:

@@ -271,7 +271,7 @@ CATALOGUE: tuple[Escape, ...] = (
     ),
     Escape(
         "build-unclear:", "Dockerfile", "an instruction that cannot be told for sure before the build runs",
-        "write it plainly, without variables or heredocs in its place", "2.7",
+        "write it plainly: no variables, quotes, backslashes, heredocs or control characters in its place", "2.7",
     ),
     Escape(
         "import-remote", "query fromSrc", "the Engine fetches an address of the caller's choice",

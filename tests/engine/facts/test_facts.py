@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dockwarden.engine.facts import Facts, facts
 from dockwarden.engine.dockerfile import LONGEST_DOCKERFILE
+from dockwarden.engine.facts import Facts, facts
 from dockwarden.engine.facts.build import build_references, pulled_names
 from dockwarden.engine.facts.image import loaded_names
 from dockwarden.engine.known import ContainerState, ImageConfig, Known
@@ -264,7 +264,7 @@ def test_a_label_line_of_ours_is_refused_in_builds_and_changes() -> None:
 
 
 def test_what_a_dockerfile_hides_is_a_fact_of_its_build_of_a_base_s_triggers_and_of_changes() -> None:
-    build, escape = "POST /v1.41/build", "# escape=%60"
+    build, escape = "POST /v1.41/build", "%23%20escape=%60"
     assert {"working-dir:/proc/self"} == judge(build, dockerfile="FROM scratch\nWORKDIR /proc\nWORKDIR self").escape - {"working-dir:/proc"}
     assert {"working-dir:/dev/fd/8"} == judge(build, on_build=("WORKDIR /dev/fd/8",)).escape
     assert {"build-unclear:ADD h\\ttp://x"} == judge(build, on_build=("ADD h\\ttp://x /y",)).escape

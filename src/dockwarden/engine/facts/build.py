@@ -23,6 +23,7 @@ def build_facts(call: EngineCall, known: Known) -> Facts:
     Raises:
         Forbidden: `ownership.reserved_label`, `name.like_an_id`.
         Malformed: `image.bad_reference`, `engine.bad_parameter`.
+        TooLarge: `build.too_large`.
     """
     escape = _query_escapes(call)
     moved = set(moves_of(call, known))
@@ -66,6 +67,7 @@ def wants_of(call: EngineCall, dockerfile: str) -> Wants:
 
     Raises:
         Malformed: `engine.bad_parameter`.
+        TooLarge: `build.too_large`.
     """
     return read_dockerfile(dockerfile, {name: value for name, value in json_map(call, "buildargs").items() if value is not None})
 
@@ -75,6 +77,7 @@ def build_references(call: EngineCall, dockerfile: str) -> tuple[Reference, ...]
 
     Raises:
         Malformed: `engine.bad_parameter`.
+        TooLarge: `build.too_large`.
     """
     return tuple(Reference(Kind.IMAGE, image, f"Dockerfile[{at}]") for at, image in enumerate(wants_of(call, dockerfile).images))
 
@@ -84,6 +87,7 @@ def pulled_names(call: EngineCall, dockerfile: str) -> tuple[str, ...]:
 
     Raises:
         Malformed: `image.bad_reference`, `engine.bad_parameter`.
+        TooLarge: `build.too_large`.
     """
     return _names(wants_of(call, dockerfile).images)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dockwarden.engine.call import EngineCall
-from dockwarden.engine.dockerfile import Wants, instructions, read_triggers
+from dockwarden.engine.dockerfile import Wants, read_changes, read_triggers
 from dockwarden.engine.facts.model import ImageFacts
 from dockwarden.engine.gojson import fold, parse
 from dockwarden.engine.images import ImageReference, combine, is_id, is_like_an_id, parse_reference, with_repo_tag
@@ -124,15 +124,14 @@ def changes_escapes(changes: Iterable[str]) -> Iterator[str]:
 
     Raises:
         Forbidden: `ownership.reserved_label`.
+        TooLarge: `build.too_large`.
     """
-    wants = Wants()
-    lines = [line for change in changes for line in instructions(change, wants)]
-    yield from wants.escapes
+    wants, lines = read_changes(changes)
+    yield from _escapes_of(wants)
     for line in lines:
         word = line.replace("\t", " ").partition(" ")[0].upper()
         if word not in CHANGES:
             yield f"image-change:{word[:40]}"
-    yield from trigger_escapes(lines)
 
 
 def trigger_escapes(lines: Iterable[str]) -> Iterator[str]:
@@ -140,8 +139,12 @@ def trigger_escapes(lines: Iterable[str]) -> Iterator[str]:
 
     Raises:
         Forbidden: `ownership.reserved_label`.
+        TooLarge: `build.too_large`.
     """
-    wants = read_triggers(lines)
+    yield from _escapes_of(read_triggers(lines))
+
+
+def _escapes_of(wants: Wants) -> Iterator[str]:
     refuse_reserved(wants.labels, "LABEL")
     yield from wants.escapes
     yield from (f"image-change:--from={image}" for image in wants.images)
