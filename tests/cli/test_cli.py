@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,44 @@ def test_a_missing_settings_file_is_one_line_and_never_a_traceback(words: list[s
 
 def test_what_could_steer_a_terminal_is_spelt_out() -> None:
     assert "a\\x1b[31mb\\u2028c\\u202ed" == printable("a\x1b[31mb\u2028c\u202ed")
+
+
+def test_search_for_a_kind_that_is_none_lists_them(made: Path) -> None:
+    done = dockwarden("ledger", "search", "--kind", "bogus", "--config", str(made))
+
+    assert (3, True) == (done.returncode, "no entry is a 'bogus'; there are intent, outcome, read" in done.stderr), done.stderr
+
+
+def test_times_have_their_year_and_zone(made: Path) -> None:
+    done = dockwarden("ledger", "tail", "--config", str(made), env={**os.environ, "TZ": "UTC"})
+
+    assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC ", done.stdout, re.M), done.stdout
+
+
+def test_policy_check_names_a_file_that_is_not_read_and_a_door_s_person_whom_nobody_has(made: Path) -> None:
+    (made.parent / "policies" / "mine.ceder").write_text("permit")
+    made.write_text(made.read_text() + '\n[[door]]\nlisten = "unix:///x/y"\nas = "nobody-s"\n')
+
+    done = dockwarden("policy", "check", "--config", str(made))
+
+    assert 0 == done.returncode
+    assert "mine.ceder is not read" in done.stdout
+    assert 'unix:///x/y is for "nobody-s", whom people.toml does not have' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("r.toml", '[[row]]\nas = "alice"\ndocker = "ps"\nexpect = "permit"\n[[row]]\nas = "alice"\ndocker = "run --nosuch x"\nexpect = "permit"\n', "r.toml:5: "),
+        ("r.toml", '[[row]]\nas = "zoe"\ndocker = "ps"\nexpect = "permit"\n', "r.toml:1: nobody is called zoe; people.toml has "),
+        ("r.toml", '[[row]]\nas = alice\n', "r.toml: is not TOML: Invalid value (at line 2"),
+        ("r.jsonl", '{"as": "alice", "docker": "ps", "expect": "permit"}\n{"as"\n', "r.jsonl:2: is no JSON"),
+        ("r.json", '[\n{"as"}\n]', "r.json:2: is no JSON"),
+    ],
+)
+def test_a_row_that_cannot_be_meant_is_named_by_file_and_line(made: Path, tmp_path: Path, name: str, text: str, says: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    done = dockwarden("policy", "test", str(tmp_path / name), "--config", str(made))
+
+    assert (3, True) == (done.returncode, says in done.stderr), done.stderr

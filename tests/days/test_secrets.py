@@ -218,3 +218,16 @@ def test_verify_names_what_was_changed_with_and_without_a_server(lone: Warden) -
     assert "version 1 of prod/a" in found.stdout
     lone.start()
     assert "" == cli(lone, "secret", "get", "prod/a").stdout
+
+
+def test_an_env_file_is_imported_and_its_container_works(home: Warden, desk: Path) -> None:
+    (desk / ".env").write_text("PORT=80\nDB_PASSWORD='Tr0ub4dor and 3'\n")
+    (desk / ".env").chmod(0o640)
+    done = cli(home, "secret", "import", str(desk / ".env"), "--under", "people/alice/shop", "--yes")
+    assert 0 == done.returncode, done.stderr
+    assert "Tr0ub4dor" not in done.stdout + done.stderr
+    assert "PORT=80\nDB_PASSWORD=dockwarden://people/alice/shop/DB_PASSWORD\n" == (desk / ".env").read_text()
+    assert 0o640 == (desk / ".env").stat().st_mode & 0o777
+    (desk / ".env").chmod(0o644)
+    run = home.docker("run", "--rm", "--env-file", str(desk / ".env"), "busybox", "sh", "-c", "cat $DB_PASSWORD_FILE")
+    assert (0, "Tr0ub4dor and 3") == (run.returncode, run.stdout)

@@ -27,6 +27,7 @@ from dockwarden.words.errors import BadConfig
 app = typer.Typer(name="ledger", no_args_is_help=True, help="The record of who did what, and why it was allowed.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON objects, one a line")]
+KINDS = ("intent", "outcome", "read", "refused", "observed", "event", "opened", "closed", "recovered", "retired", "vault")
 OWN_LIFE = frozenset({"checkpoint", "segment"})
 FOLLOW_S = 0.2
 
@@ -59,7 +60,7 @@ def search(
     text: Annotated[str, typer.Argument(help="words that an entry must hold, anywhere")] = "",
     who: Annotated[str, typer.Option("--who", help="the person")] = "",
     action: Annotated[str, typer.Option("--action", help="the action, or its beginning (container.)")] = "",
-    kind: Annotated[str, typer.Option("--kind", help="intent, outcome, read, refused, observed, event")] = "",
+    kind: Annotated[str, typer.Option("--kind", help=", ".join(KINDS))] = "",
     call: Annotated[str, typer.Option("--call", help="the id of one call: its intent and its outcome")] = "",
     since: Annotated[str, typer.Option("--since", help="a time (2026-01-31 or 2026-01-31T12:00) or an age (15m, 2h, 7d)")] = "",
     until: Annotated[str, typer.Option("--until", help="as --since")] = "",
@@ -71,6 +72,8 @@ def search(
     Example: dockwarden ledger search --who alice --kind refused --since 2h
     """
     folder = load_settings(config).ledger_dir
+    if kind and kind not in KINDS:
+        raise BadConfig("--kind", f"no entry is a {kind!r}", f"there are {', '.join(KINDS)}")
     first, last = _micros(since, "--since"), _micros(until, "--until") or sys.maxsize
     found: list[Entry] = []
     for entry in newest(folder):
@@ -149,7 +152,7 @@ def _show(found: list[Entry], as_json: bool) -> None:
 
 
 def _cells(entry: Entry) -> Iterator[Text]:
-    when = datetime.datetime.fromtimestamp(entry.at / 1e6).astimezone().strftime("%m-%d %H:%M:%S")
+    when = datetime.datetime.fromtimestamp(entry.at / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     colour = {"refused": "red", "observed": "yellow", "intent": "cyan"}.get(entry.kind, "")
     came = f"{entry.kind} {entry.status or ''}".strip()
     why = str(entry.detail.get("message") or ", ".join(entry.policies) or entry.detail.get("what") or "")

@@ -74,7 +74,7 @@ def check(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     settings = load_settings(config)
     texts = _texts(settings.policy_dir)
     found, errors = _checked(texts)
-    notes = list(_notes(found, _people(settings))) if found else []
+    notes = [*_strays(settings.policy_dir), *(_notes(found, _people(settings), settings) if found else ())]
     by_file = {name: [rule.id for rule in found.rules.values() if rule.file == name] for name in texts} if found else {}
     if as_json:
         said = {"version": found.version if found else "", "files": by_file, "errors": [_error(error) for error in errors], "notes": notes}
@@ -112,7 +112,14 @@ def _error(error: BadConfig) -> dict[str, str]:
     return {"where": error.where, "what": error.what, "mend": error.mend}
 
 
-def _notes(policies: PolicySet, people: People) -> Iterator[str]:
+def _strays(folder: Path) -> Iterator[str]:
+    """Files that are not read, since their names do not end in .cedar: a rule in one is no rule."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix != ".cedar":
+            yield f"{file} is not read: only files whose name ends in .cedar are"
+
+
+def _notes(policies: PolicySet, people: People, settings: Settings) -> Iterator[str]:
     """Groups that policies name and nobody is in, and the other way round: often a misspelling."""
     named = set()
     for rule in policies.rules.values():
@@ -124,6 +131,9 @@ def _notes(policies: PolicySet, people: People) -> Iterator[str]:
     from_host = any(person.groups is None for person in people.by_name.values())
     if not from_host:
         yield from (f'nobody is in Group::"{group}", which a policy is for' for group in sorted(named - peopled - {"raw"}))
+    for door in settings.doors:
+        if door.as_ and door.as_ not in people.by_name:
+            yield f'{door.listen} is for "{door.as_}", whom people.toml does not have: without a group, hardly anything is permitted there'
     yield from (f'no policy is for Group::"{group}", which people.toml has people in' for group in sorted(peopled - named))
 
 
@@ -141,7 +151,7 @@ def explain(
     who: Who, line: Line = None, config: MaybeConfig = None, request: RequestFile = None, group: Groups = None, other: Others = None,
     shared: Shared = None, own: Own = None, image_user: ImageUser = "", as_json: AsJson = False,
 ) -> None:
-    """Say how a Docker command line, or one Engine call, would come out, and why. Exits 0 if it is permitted, 2 if not.
+    """Say how a Docker command line, or one Engine call, would come out, and why. Exits 0 if it is permitted, 2 if not, 3 if it cannot be meant.
 
     Example: dockwarden policy explain --as alice -- docker run --privileged busybox
     """
@@ -185,7 +195,7 @@ def _asked(line: list[str] | None, request: Path | None) -> tuple[tuple[Call, ..
 
 @app.command("test")
 def try_rows(files: Files, config: MaybeConfig = None, show_all: ShowAll = False, as_json: AsJson = False) -> None:
-    """Judge rows of (who, what, expected) and say which come out otherwise. Exits 1 if any does.
+    """Judge rows of (who, what, expected) and say which come out otherwise. Exits 1 if any does, 3 if a row cannot be meant.
 
     Example: dockwarden policy test policies.test.toml
     """
@@ -214,7 +224,11 @@ def _tried(row: Row, court: Court) -> tuple[Judged, str]:
         court.world, others=row.others, shared=row.shared, own=row.own, image_user=row.image_user, describe=None,
         accounts=frozenset({0, *court.people.uids}), host_groups=frozenset({0, *court.people.uids}),
     )
-    found = list(_judged(row.calls, court.principal(row.who, row.groups, is_known_to_host=False), world, court.policies))[-1]
+    try:
+        principal = court.principal(row.who, row.groups, is_known_to_host=False)
+    except BadConfig as error:
+        raise BadConfig(row.where, error.what, error.mend.replace("--group", "groups = [...]")) from None
+    found = list(_judged(row.calls, principal, world, court.policies))[-1]
     return found, row.mismatch(found)
 
 

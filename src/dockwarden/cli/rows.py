@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from dockwarden.words.errors import BadConfig
 
 OUTCOMES = ("permit", "refuse", "hide", "malformed")
 TEXTS, LISTS = ("name", "as", "docker", "call", "raw", "expect", "why", "image_user"), ("groups", "others", "shared", "own", "policies")
+TABLE = re.compile(r"\s*\[\[\s*row\s*\]\]\s*(#.*)?")
 KEYS = frozenset({*TEXTS, *LISTS, "body"})
 
 
@@ -70,12 +72,21 @@ def read_rows(file: Path) -> Iterator[Row]:
     try:
         text = file.read_text("utf-8")
         if file.suffix == ".toml":
-            raw = [(f"{file}: row {number}", row) for number, row in enumerate(tomllib.loads(text).get("row", []), 1)]
+            found = tomllib.loads(text).get("row", [])
+            starts = [number for number, line in enumerate(text.splitlines(), 1) if TABLE.fullmatch(line)]
+            places = starts if len(starts) == len(found) else range(1, len(found) + 1)
+            raw = [(f"{file}:{place}" if places is starts else f"{file}: row {place}", row) for place, row in zip(places, found, strict=True)]
         elif file.suffix == ".jsonl":
-            raw = [(f"{file}:{number}", json.loads(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+            raw = []
+            for number, line in enumerate(text.splitlines(), 1):
+                raw += [(f"{file}:{number}", json.loads(line))] if line.strip() else []
         else:
             found = json.loads(text)
             raw = [(f"{file}: row {number}", row) for number, row in enumerate(found if isinstance(found, list) else [found], 1)]
+    except json.JSONDecodeError as error:
+        raise BadConfig(f"{file}:{number if file.suffix == '.jsonl' else error.lineno}", f"is no JSON ({error.msg})", "mend that line") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(str(file), f"is not TOML: {error}", "mend that line") from None
     except (OSError, ValueError) as error:
         raise BadConfig(str(file), f"cannot be read ({error})", "write [[row]] tables in TOML, or one JSON object a line in .jsonl") from None
     if not raw:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import datetime
+import difflib
 import getpass
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dockwarden.cli import imports
 from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import Settings, load_settings
@@ -151,6 +155,54 @@ def destroy(
         which = f"version {', '.join(map(str, versions))}" if versions else "every version"
         typer.confirm(f"{which} of {path} will be gone for good; go on?", abort=True)
     _of_versions("destroy", path, config, versions, as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="a .env file, or a compose file (.yml, .yaml)")],
+    under: Annotated[str, typer.Option("--under", help="the path below which the values are kept, as people/alice/shop")],
+    config: Config = USUAL_PLACE,
+    only: Annotated[list[str] | None, typer.Option("--only", help="this variable; repeat it; without, those that look like secrets")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Bring the secrets of FILE into the vault, and write references in their place; what will change is shown first, values hidden.
+
+    Example: dockwarden secret import .env --under people/alice/shop
+    """
+    settings = load_settings(config)
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(str(file), f"cannot be read ({error})", "name a .env or compose file") from None
+    found = imports.variables(text, str(file))
+    for name in sorted(set(only or ()) - {one.name for one in found}):
+        raise BadConfig(str(file), f"sets no variable {name}", f"it sets: {', '.join(one.name for one in found) or 'none'}")
+    chosen = [one for one in found if (one.name in only if only else one.kind) and len(one.value)]
+    if not chosen:
+        typer.echo(f"{file}: nothing in it looks like a secret; name one with --only NAME")
+        return
+    if twice := imports.clashes(chosen):
+        raise BadConfig(str(file), f"sets {', '.join(twice)} to different values", "import one service's at a time, with --only and another --under")
+    fresh, hidden = (imports.rewritten(text, chosen, under, hides=hides) for hides in (False, True))
+    for line in difflib.unified_diff(hidden.splitlines(), fresh.splitlines(), str(file), str(file), lineterm="", n=1):
+        typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+    if not yes:
+        typer.confirm(f"keep {len(chosen)} values in the vault, and write {file} so?", abort=True)
+    for one in chosen:
+        body = {"path": imports.path_of(under, one), "value": base64.b64encode(one.value.reveal()).decode(), "label": "current"}
+        ask(settings, "secret/put", body)
+    _replace(file, fresh)
+    typer.echo(f"{file} names {len(chosen)} secrets now. Its old values are still in backups and in version control, if it was there: change them.")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write `file` in one step, with the owner and mode it has."""
+    status = file.stat()
+    part = file.with_name(f".{file.name}.dockwarden")
+    part.write_text(text, "utf-8")
+    part.chmod(stat.S_IMODE(status.st_mode))
+    os.chown(part, status.st_uid, status.st_gid)
+    part.replace(file)
 
 
 def _of_versions(verb: str, path: str, config: Path, versions: list[int] | None, as_json: bool) -> None:
