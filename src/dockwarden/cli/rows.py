@@ -28,6 +28,7 @@ from dockwarden.words.errors import BadConfig
 
 OUTCOMES = ("permit", "refuse", "hide", "malformed")
 TEXTS, LISTS = ("name", "as", "docker", "call", "raw", "expect", "why", "image_user"), ("groups", "others", "shared", "own", "policies")
+HOW = "write [[row]] tables in TOML, or one JSON object a line in .jsonl"
 TABLE = re.compile(r"\s*\[\[\s*row\s*\]\]\s*(#.*)?")
 KEYS = frozenset({*TEXTS, *LISTS, "body"})
 
@@ -84,13 +85,13 @@ def read_rows(file: Path) -> Iterator[Row]:
             found = json.loads(text)
             raw = [(f"{file}: row {number}", row) for number, row in enumerate(found if isinstance(found, list) else [found], 1)]
     except json.JSONDecodeError as error:
-        raise BadConfig(f"{file}:{number if file.suffix == '.jsonl' else error.lineno}", f"is no JSON ({error.msg})", "mend that line") from None
+        raise BadConfig(f"{file}:{number if file.suffix == '.jsonl' else error.lineno}", f"is no JSON ({error.msg})", HOW) from None
     except tomllib.TOMLDecodeError as error:
-        raise BadConfig(str(file), f"is not TOML: {error}", "mend that line") from None
+        raise BadConfig(str(file), f"is not TOML: {error}", HOW) from None
     except (OSError, ValueError) as error:
-        raise BadConfig(str(file), f"cannot be read ({error})", "write [[row]] tables in TOML, or one JSON object a line in .jsonl") from None
+        raise BadConfig(str(file), f"cannot be read ({error})", HOW) from None
     if not raw:
-        raise BadConfig(str(file), "has no row", "write [[row]] tables in TOML, or one JSON object a line in .jsonl")
+        raise BadConfig(str(file), "has no row", HOW)
     for where, row in raw:
         yield read_row(where, row)
 
