@@ -16,7 +16,10 @@ ENV_READ = "env.read"
 HOST_READ = "host.read"
 """Whether the host's own details are shown (proxies, cluster addresses, sizes that count what is another's); no route's own either."""
 
-SECRET_ACTIONS = ("secret.read", "secret.write", "secret.list", "secret.destroy", "secret.use")
+SECRET_READ = "secret.read"  # noqa: S105  an action's name
+"""Whether a value of the vault is shown to a person; of a thing of the Engine's: whether secrets that were found in it are."""
+
+SECRET_ACTIONS = (SECRET_READ, "secret.write", "secret.list", "secret.destroy", "secret.use")
 """What is asked about a path of the vault; `use` is a container's getting it, `read` a person's seeing it."""
 
 VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "vault.rotate", "vault.backup")
@@ -84,6 +87,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.PATH)
     for action in VAULT_ACTIONS:
         kinds[action].add(Kind.SYSTEM)
+    kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}
 

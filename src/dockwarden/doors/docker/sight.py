@@ -10,7 +10,7 @@ from dockwarden.engine.call import Request
 from dockwarden.engine.veil.veil import View, opened
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
-from dockwarden.policy.schema import ENV_READ, HOST_READ
+from dockwarden.policy.schema import ENV_READ, HOST_READ, SECRET_READ
 from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource
 from dockwarden.words.errors import Hidden
 from dockwarden.words.principal import Principal
@@ -77,6 +77,10 @@ class Sight:
             resource = Resource(kind, id, owner=owners.owner_of_id(kind, id), is_shared=kind is Kind.IMAGE)
             return decide(Ask(principal, ENV_READ, resource), policies).is_allowed
 
+        def sees_secrets(kind: Kind, id: str) -> bool:
+            resource = Resource(kind, id, owner=owners.owner_of_id(kind, id), is_shared=kind is Kind.IMAGE)
+            return decide(Ask(principal, SECRET_READ, resource), policies).is_allowed
+
         def sees_name(tag: str) -> bool:
             held = owners.held.get(full_name(tag))
             if held is None or held.origin == PULL:
@@ -84,4 +88,4 @@ class Sight:
             return may_see(principal, Resource(Kind.IMAGE, "", tag, held.owner, owners.is_sharing(held.owner)), policies)
 
         sees_host = decide(Ask(principal, HOST_READ, SYSTEM), policies).is_allowed
-        return View(sees, sees_env, sees_name, sees_host, self.env_shown, self.plugin)
+        return View(sees, sees_env, sees_secrets, sees_name, sees_host, self.env_shown, self.plugin)

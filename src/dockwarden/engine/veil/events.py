@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dockwarden.engine.veil.found import mask_found
 from dockwarden.engine.veil.veil import IMAGE_LABEL, View
 from dockwarden.words.ask import Kind
 
@@ -42,6 +43,9 @@ class EventVeil:
             said = msgspec.json.decode(line)
             if not self._sees(said):
                 return b""
+            kind = KINDS.get(said.get("Type") or "")
+            if kind is not None and not self._view.sees_secrets(kind, said["Actor"]["ID"]):
+                mask_found(said)
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             raise ValueError("an event that cannot be read") from None
         return msgspec.json.encode(said) + b"\n"

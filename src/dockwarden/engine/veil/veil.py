@@ -8,6 +8,7 @@ from typing import Any
 
 from dockwarden.engine.delivery import FOLDER, held_by, shown_environment, without_mount
 from dockwarden.engine.driver import asked_binds
+from dockwarden.engine.veil.found import mask_found
 from dockwarden.engine.veil.mask import mask_env, mask_options
 from dockwarden.words.ask import Kind
 
@@ -22,10 +23,11 @@ INFO_COUNTS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one caller may see. `sees` takes kind, id, name, labels and image names; `sees_env` kind and id."""
+    """What one caller may see. `sees` takes kind, id, name, labels and image names; `sees_env` and `sees_secrets` kind and id."""
 
     sees: Callable[[Kind, str, str, Mapping[str, str], tuple[str, ...]], bool]
     sees_env: Callable[[Kind, str], bool]
+    sees_secrets: Callable[[Kind, str], bool]
     sees_name: Callable[[str], bool]
     sees_host: bool
     env_shown: frozenset[str]
@@ -45,12 +47,17 @@ def opened(view: View, unshown: set[str]) -> View:
             unshown.add(f"environment of {kind.value}:{id}")
         return True
 
+    def sees_secrets(kind: Kind, id: str) -> bool:
+        if not view.sees_secrets(kind, id):
+            unshown.add(f"secrets found in {kind.value}:{id}")
+        return True
+
     def sees_name(tag: str) -> bool:
         if not view.sees_name(tag):
             unshown.add(f"name {tag}")
         return True
 
-    return replace(view, sees=sees, sees_env=sees_env, sees_name=sees_name, sees_host=True)
+    return replace(view, sees=sees, sees_env=sees_env, sees_secrets=sees_secrets, sees_name=sees_name, sees_host=True)
 
 
 def veil(action: str, said: Any, view: View) -> Any:
@@ -88,6 +95,8 @@ def _container_row(row: dict[str, Any], view: View) -> None:
     for mount in row.get("Mounts") or ():
         if mount.get("Driver") == view.plugin:
             mount.update({"Type": "bind", "Source": "", "Driver": "", "Name": ""})
+    if not view.sees_secrets(Kind.CONTAINER, row["Id"]):
+        mask_found(row)
 
 
 def _container(said: dict[str, Any], view: View) -> dict[str, Any]:
@@ -98,6 +107,8 @@ def _container(said: dict[str, Any], view: View) -> dict[str, Any]:
     _show_secrets(said, view.plugin)
     if not view.sees_env(Kind.CONTAINER, said["Id"]):
         mask_env(said, said["Id"], view.env_shown)
+    if not view.sees_secrets(Kind.CONTAINER, said["Id"]):
+        mask_found(said)
     _show_binds(said, view.plugin)
     return said
 
@@ -137,6 +148,8 @@ def _images(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
     kept = [row for row in rows if view.sees(Kind.IMAGE, row["Id"], "", _labels(row), tuple(row.get("RepoTags") or ()))]
     for row in kept:
         _image_names(row, view)
+        if not view.sees_secrets(Kind.IMAGE, row["Id"]):
+            mask_found(row)
     return kept
 
 
@@ -160,6 +173,8 @@ def _history(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
     for row in rows:
         if row.get("Tags"):
             row["Tags"] = [tag for tag in row["Tags"] if view.sees_name(tag)] or None
+        if not view.sees_secrets(Kind.IMAGE, ""):
+            mask_found(row)
     return rows
 
 
@@ -167,6 +182,8 @@ def _image(said: dict[str, Any], view: View) -> dict[str, Any]:
     _image_names(said, view)
     if not view.sees_env(Kind.IMAGE, said["Id"]):
         mask_env(said, "", view.env_shown)
+    if not view.sees_secrets(Kind.IMAGE, said["Id"]):
+        mask_found(said)
     return said
 
 
@@ -246,6 +263,8 @@ def _kept(kind: Kind) -> tuple[Callable[[list[dict[str, Any]], View], Any], Call
     def one(said: dict[str, Any], view: View) -> dict[str, Any]:
         if not view.sees_env(kind, said["ID"]):
             mask_env(said, "", view.env_shown)
+        if not view.sees_secrets(kind, said["ID"]):
+            mask_found(said)
         return said
 
     def many(rows: list[dict[str, Any]], view: View) -> list[dict[str, Any]]:
@@ -262,6 +281,8 @@ def _spec(row: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
 def _exec(said: dict[str, Any], view: View) -> dict[str, Any]:
     if not view.sees_env(Kind.CONTAINER, said["ContainerID"]):
         mask_env(said, "", view.env_shown)
+    if not view.sees_secrets(Kind.CONTAINER, said["ContainerID"]):
+        mask_found(said)
     return said
 
 
