@@ -49,6 +49,7 @@ from dockwarden.doors.docker.shown import ShownAnswers
 from dockwarden.doors.docker.sight import Sight
 from dockwarden.doors.docker.sweep import sweep
 from dockwarden.doors.lock.door import LockDoor, new_tickets
+from dockwarden.doors.lock.lock import JudgeRaw
 from dockwarden.doors.lock.raw import RawJudge
 from dockwarden.doors.lock.ticketed import TicketedLink
 from dockwarden.doors.lock.tickets import Tickets
@@ -76,7 +77,8 @@ from dockwarden.upstream.shared import SharedReads
 from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.log import OpenLog
 from dockwarden.vault.process import keep_memory_to_ourselves
-from dockwarden.words.errors import BadConfig, Refused
+from dockwarden.words.ask import Verdict
+from dockwarden.words.errors import BadConfig, Forbidden, Hidden, Missing, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
 SNAPSHOT_S = 10.0
@@ -297,13 +299,27 @@ def _volume_said(house: House, verb: str, name: str, error: Refused | None) -> N
         house.ledger.append(Entry(kind="event", resource=f"Volume:{name}", status=error.status if error else 0, detail=said))
 
 
+def _naming_a_door(judge: JudgeRaw, settings: Settings) -> JudgeRaw:
+    """`judge`, whose refusals end with where to go instead: who calls the raw socket may never have heard of us."""
+    address = next((door.listen for door in settings.doors if not door.as_), "")
+
+    async def judged(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Verdict | Refused:
+        found = await judge(method, target, headers, body)
+        if address and isinstance(found, Forbidden | Hidden | Missing):
+            message = f"{found.message.removesuffix('; use a dockwarden door')}; this is the Engine's own socket: come by DOCKER_HOST={address}"
+            return Forbidden(found.code, message, policies=found.policies)
+        return found
+
+    return judged
+
+
 async def open_lock(house: House) -> None:
     """Answer the Engine's own question about every call, where the second lock is on."""
     engine = house.settings.engine
     if house.tickets is None:
         return
     raw = RawJudge(house.rulebook, build_resolver(house), house.ledger, house.metrics)
-    house.lock = LockDoor(Path(engine.plugin_dir), engine.plugin, house.tickets, raw.judge)
+    house.lock = LockDoor(Path(engine.plugin_dir), engine.plugin, house.tickets, _naming_a_door(raw.judge, house.settings))
     await house.lock.open()
 
 

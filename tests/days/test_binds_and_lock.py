@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -104,6 +105,20 @@ def test_the_raw_socket_obeys_the_same_policy_and_the_door_goes_on(locked: tuple
     assert (0, "through\n") == (through.returncode, through.stdout), through.stderr
     doctor = dockwarden("doctor", "--config", str(warden.config))
     assert "lock" in doctor.stdout
+
+
+def test_who_is_refused_on_the_raw_socket_reads_where_the_door_is(locked: tuple[PrivateEngine, Warden]) -> None:
+    """As curl shows it: one sentence of the Engine's, then ours."""
+    engine, warden = locked
+    done = subprocess.run(
+        ["curl", "-s", "--unix-socket", str(engine.socket), "-H", "Content-Type: application/json", "-d", '{"Image": "busybox"}', "http://d/v1.41/containers/create"],
+        capture_output=True, text=True, check=True,
+    )
+
+    message = json.loads(done.stdout)["message"]
+    assert message.startswith("authorization denied by plugin"), message
+    assert message.endswith(f"; this is the Engine's own socket: come by DOCKER_HOST=unix://{warden.socket}"), message
+    assert 1 == message.count("dockwarden: ")
 
 
 def test_a_ticket_of_the_caller_s_own_is_not_passed_on(locked: tuple[PrivateEngine, Warden]) -> None:
