@@ -48,6 +48,7 @@ class EngineSettings(Section, frozen=True, kw_only=True):
     plugin: Annotated[str, _help("the name of our sockets in the Engine's plugin folder, one for each Engine of a machine")] = "dockwarden"
     plugin_dir: Annotated[str, _help("the folder in which the Engine looks for plugin sockets")] = "/run/docker/plugins"
     lock: Annotated[bool, _help("be the Engine's authorization plugin too, so that its raw socket obeys the same policy")] = False
+    volumes: Annotated[bool, _help("serve the Engine's volume calls: binds below a bind root, and secrets in containers, need it")] = True
     unknown: Annotated[Literal["refuse", "drop"], _help("a body field no table knows: refuse the call or drop the field")] = "refuse"
     pool: Annotated[int, _least(0, "how many idle connections to the Engine to keep")] = 256
     timeout_s: Annotated[float, _positive("how long, in seconds, the Engine may take to accept a connection")] = 10.0
@@ -308,6 +309,8 @@ def _check_addresses(settings: Settings, where: str) -> None:
     for listen in listens:
         if listens.count(listen) > 1:
             raise BadConfig(f"{where}: [[door]] listen", f"{listen} is named twice", "give each door a place of its own")
+    if settings.binds.roots and not settings.engine.volumes:
+        raise BadConfig(f"{where}: [engine] volumes", "binds below a root are mounted by us, and this turns it off", "set it to true, or name no roots")
     if not PLUGIN.fullmatch(settings.engine.plugin):
         raise BadConfig(f"{where}: [engine] plugin", f"{settings.engine.plugin!r} is no plugin's name", "use small letters, digits and _ . -")
     if settings.operate.listen:

@@ -281,9 +281,9 @@ async def open_vault(house: House) -> None:
 
 
 async def open_volumes(house: House) -> None:
-    """Serve the Engine's volume driver calls, where the Engine is on this machine."""
+    """Serve the Engine's volume driver calls, where that is wanted and the Engine is on this machine."""
     settings, engine = house.settings, house.settings.engine
-    if not engine.address.startswith("unix:"):
+    if not engine.volumes or not engine.address.startswith("unix:"):
         return
     where = VolumeSettings(Path(engine.plugin_dir), engine.plugin, RUN_DIR, settings.state_dir, settings.binds.roots)
     house.volumes = VolumeDoor(where, house.sealer, house.uses.fetch, lambda verb, name, _options, error: _volume_said(house, verb, name, error))

@@ -25,7 +25,7 @@ CLIENT = "for i in $(seq 50); do cat $DB_PASSWORD_FILE /dev/null | (cat; echo) |
 @pytest.fixture
 def warden_of_secrets(engine: PrivateEngine) -> Iterator[Warden]:
     """A warden of the test's own, whose every file is the test's to search."""
-    made = Warden(Path(f"/var/tmp/dwsecrets{os.getpid()}"), engine.address)
+    made = Warden(Path(f"/var/tmp/dwsecrets{os.getpid()}"), engine.address, volumes=True)
     made.init()
     made.start()
     yield made
@@ -34,6 +34,7 @@ def warden_of_secrets(engine: PrivateEngine) -> Iterator[Warden]:
     made.docker("network", "rm", "app")
     made.stop()
     made.remove()
+    engine.restart()  # it forgets the driver that is gone
 
 
 def everywhere(warden: Warden, engine: PrivateEngine, values: list[bytes]) -> list[str]:

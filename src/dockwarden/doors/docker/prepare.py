@@ -90,7 +90,7 @@ class Preparer:
         """The call with the secrets it names as files: mounted by our driver in a create, those that are there already in an exec.
 
         Raises:
-            Unavailable: `secret.no_driver`. Missing: `secret.not_held`. Forbidden: `secret.place`, `secret.user`.
+            Unavailable: `secret.no_driver`, `secret.remapped`. Missing: `secret.not_held`. Forbidden: `secret.place`, `secret.user`.
         """
         files = asked_files(call)
         if not files:
@@ -101,6 +101,8 @@ class Preparer:
         if self._seal is None:
             message = "secrets reach containers by our volume driver, which needs an Engine on this machine, at a unix socket"
             raise Unavailable("secret.no_driver", message)
+        if resolved.known.userns_remap and read(read(call.body, "HostConfig", None), "UsernsMode", "") != "host":
+            raise Unavailable("secret.remapped", "this Engine remaps users, and a secret's file would belong to nobody in the container; it is not given")
         facts = msgspec.json.encode(judgement.facts.context()).decode()
         return to_files(call, files, resolved.known.principal.name, facts, self._plugin, self._seal)
 
