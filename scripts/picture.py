@@ -47,7 +47,7 @@ def main() -> None:
         console.print(Text("root# dockwarden ledger search --who alice --kind refused", style="bold green"))
         shown = subprocess.run(
             [sys.executable, "-m", "dockwarden", "ledger", "search", "--who", "alice", "--kind", "refused", "--config", str(warden.config)],
-            capture_output=True, text=True, check=True,
+            capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "109"},
         )
         for line in shown.stdout.rstrip().splitlines():
             console.print(Text(line.rstrip()[:109]))

@@ -51,6 +51,13 @@ def test_a_line_of_ours_about_a_running_house_works(warden: Warden, line: str) -
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
+def test_the_refusal_that_the_readme_shows_is_what_the_client_prints(warden: Warden) -> None:
+    (shown,) = re.findall(r"^```\n(docker: .*?)^```", README, re.S | re.M)
+    printed = warden.docker("run", "--rm", "--privileged", "busybox").stderr
+
+    assert " ".join(shown.split()) in " ".join(printed.split())
+
+
 def test_the_line_that_explains_says_what_the_refusal_says(warden: Warden) -> None:
     done = dockwarden(*shlex.split(EXPLAIN[0])[1:3], "--config", str(warden.config), *shlex.split(EXPLAIN[0])[3:])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -147,7 +148,7 @@ def _show(found: list[Entry], as_json: bool) -> None:
     table = Table("time", "who", "what", "about", "came of it", "why", box=None, pad_edge=False)
     for entry in found:
         table.add_row(*_cells(entry))
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
     Console(width=width).print(table)
 
 
