@@ -310,7 +310,8 @@ def _check_addresses(settings: Settings, where: str) -> None:
         if listens.count(listen) > 1:
             raise BadConfig(f"{where}: [[door]] listen", f"{listen} is named twice", "give each door a place of its own")
     if settings.binds.roots and not settings.engine.volumes:
-        raise BadConfig(f"{where}: [engine] volumes", "binds below a root are mounted by us, and this turns it off", "set it to true, or name no roots")
+        what = "binds below a root are mounted by us, and this turns it off"
+        raise BadConfig(f"{where}: [engine] volumes", what, "set it to true, or name no roots")
     if not PLUGIN.fullmatch(settings.engine.plugin):
         raise BadConfig(f"{where}: [engine] plugin", f"{settings.engine.plugin!r} is no plugin's name", "use small letters, digits and _ . -")
     if settings.operate.listen:

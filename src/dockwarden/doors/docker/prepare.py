@@ -102,7 +102,8 @@ class Preparer:
             message = "secrets reach containers by our volume driver, which needs an Engine on this machine, at a unix socket"
             raise Unavailable("secret.no_driver", message)
         if resolved.known.userns_remap and read(read(call.body, "HostConfig", None), "UsernsMode", "") != "host":
-            raise Unavailable("secret.remapped", "this Engine remaps users, and a secret's file would belong to nobody in the container; it is not given")
+            message = "this Engine remaps users, and a secret's file would be nobody's in the container; it is not given"
+            raise Unavailable("secret.remapped", message)
         facts = msgspec.json.encode(judgement.facts.context()).decode()
         return to_files(call, files, resolved.known.principal.name, facts, self._plugin, self._seal)
 
