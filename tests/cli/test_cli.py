@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 from pathlib import Path
 
 import pytest
 
 from dockwarden import __version__
+from dockwarden.access.people import parse_people
+from dockwarden.cli.init import people_text
 from dockwarden.cli.ledger import printable
 from dockwarden.settings import load_settings
 from fixtures.warden import PEOPLE, dockwarden
@@ -65,6 +68,13 @@ def test_init_beside_a_broken_file_names_it_and_writes_nothing(tmp_path: Path) -
 
     assert (3, True) == (done.returncode, "people.toml: [people.alice]" in done.stderr), done.stderr
     assert ["people.toml"] == [file.name for file in tmp_path.iterdir()]
+
+
+def test_accounts_that_share_a_uid_are_one_person_and_odd_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = [pwd.struct_passwd((name, "x", uid, uid, "", "/", "/bin/sh")) for name, uid in (("ann", 1000), ("ann-too", 1000), ("_odd", 1001), ("bo", 1002))]
+    monkeypatch.setattr(pwd, "getpwall", lambda: accounts)
+
+    assert {"root", "ann", "bo"} == set(parse_people(people_text(everyone=True), "people.toml").by_name)
 
 
 def test_the_line_that_init_has_for_observing_works_where_it_stands(made: Path) -> None:

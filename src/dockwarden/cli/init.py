@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from dockwarden.access.host_files import check_roots
-from dockwarden.access.people import parse_people
+from dockwarden.access.people import NAME, parse_people
 from dockwarden.cli.options import USUAL_PLACE
 from dockwarden.ledger.keys import make_key
 from dockwarden.policy.load import load
@@ -176,6 +176,8 @@ def people_text(everyone: bool) -> str:
     caller = int(os.environ.get("SUDO_UID", "0"))
     for entry in sorted(pwd.getpwall(), key=lambda entry: entry.pw_uid):
         if not FIRST_PERSON_UID <= entry.pw_uid <= LAST_PERSON_UID or Path(entry.pw_shell).name in NO_SHELLS:
+            continue
+        if any(uid == entry.pw_uid for _, uid, _ in rows) or not NAME.fullmatch(entry.pw_name):  # two names of one uid are one person
             continue
         if entry.pw_uid == caller:
             rows.append((entry.pw_name, entry.pw_uid, "admins"))
