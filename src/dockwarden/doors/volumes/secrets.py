@@ -58,20 +58,23 @@ class Secrets:
         """The folder with what policy lets its user have now."""
         delivery = read_delivery(options)
         given = self._fetch(delivery, delivery.files)
+        spot = self._spot(name)
         try:
             with self._lock:
-                return Source(self._fill(self._spot(name), delivery, delivery.files, given), is_read_only=True)
+                is_used = spot.is_dir()
+                try:
+                    return Source(self._fill(spot, delivery, delivery.files, given), is_read_only=True)
+                except BaseException:
+                    if not is_used:
+                        _take_away(spot)
+                    raise
         finally:
             _wipe(given)
 
     def forget(self, name: str) -> None:
         """Take the values away."""
-        spot = self._spot(name)
-        with self._lock, contextlib.suppress(FileNotFoundError):
-            for file in spot.iterdir():
-                file.unlink()
-            spot.rmdir()
-        _held(spot).unlink(missing_ok=True)
+        with self._lock:
+            _take_away(self._spot(name))
 
     def renew(self, name: str, options: Options, path: str) -> bool:
         """Give a running container the current version of `path`, if it holds one that is to follow; return whether a file changed.
@@ -143,6 +146,14 @@ class Secrets:
         mount("", self._folder, "", MS_PRIVATE)
 
 
+def _take_away(spot: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for file in spot.iterdir():
+            file.unlink()
+        spot.rmdir()
+    _held(spot).unlink(missing_ok=True)
+
+
 def _wipe(given: Sequence[Given]) -> None:
     for one in given:
         one.value.wipe()
@@ -159,9 +170,12 @@ def _write(folder: int, name: str, value: Secret, delivery: Delivery) -> None:
             view = view[os.write(fd, view) :]
         os.fchown(fd, delivery.uid, delivery.gid)
         os.fchmod(fd, FILE_MODE)
+        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(part, dir_fd=folder)
+        raise
     finally:
         os.close(fd)
-    os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def _held(spot: Path) -> Path:
