@@ -188,7 +188,7 @@ CATALOGUE: tuple[Escape, ...] = (
         "2.2 User",
     ),
     Escape(
-        "working-dir:", "WorkingDir", "a working folder below /proc, by which a container can hold a folder of the host",
+        "working-dir:", "WorkingDir", "a working folder below /proc, /sys or /dev, by which a container can hold a folder of the host",
         "name a plain folder (-w /srv)", "2.2 WorkingDir",
     ),
     Escape(

@@ -136,7 +136,8 @@ class Resolver:
             with contextlib.suppress(Hidden):
                 seen[reference] = await self._lookups.look(reference.kind, reference.text, principal.name)
         states = await self.name_states(names, principal)
-        triggers = tuple(line for thing in seen.values() for line in (thing.answer.get("Config") or {}).get("OnBuild") or ())
+        configs = [thing.answer.get("Config") or {} for thing in seen.values()]
+        triggers = tuple(line for config in configs for line in (*_working_dir(config), *(config.get("OnBuild") or ())))
         return replace(
             resolved.known,
             found={**resolved.known.found, **{reference: thing.resource for reference, thing in seen.items()}},
@@ -207,6 +208,12 @@ class Resolver:
         loop = asyncio.get_running_loop()
         found = [loop.run_in_executor(None, self._describe, path, self._host.bind_roots, principal.account) for path in paths]
         return dict(zip(paths, await asyncio.gather(*found), strict=True))
+
+
+def _working_dir(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folder that the first step of a build begins in, as the instruction that would say so."""
+    folder = str(config.get("WorkingDir") or "")
+    return (f"WORKDIR {folder}",) if folder else ()
 
 
 def container_state(said: Mapping[str, Any], plugin: str) -> ContainerState:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from dockwarden.engine import capabilities
+from dockwarden.engine.dockerfile import KERNEL_FOLDERS
 from dockwarden.engine.known import BindSource, Known
 from dockwarden.engine.mounts import (
     DRIVERS_OF_THE_ENGINE,
@@ -184,9 +185,9 @@ def _kernel(run: Run) -> Iterator[str]:
 
 
 def working_dir_escape(path: str) -> str:
-    """Return the escape of a working folder below /proc, which a process can hold a host's folder by, "" for any other."""
+    """Return the escape of a working folder in a file system of the kernel, by which a process can hold a host's folder, "" for any other."""
     cleaned = clean("/" + path)
-    return f"working-dir:{cleaned}" if path and is_below(cleaned, "/proc") else ""
+    return f"working-dir:{cleaned}" if path and cleaned.split("/")[1] in KERNEL_FOLDERS else ""
 
 
 def _logs(run: Run) -> Iterator[str]:
