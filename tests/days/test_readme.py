@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from days.test_secrets import put
 from dockwarden.settings import load_settings
 from fixtures.engine import PrivateEngine
-from fixtures.warden import Warden, dockwarden
+from fixtures.warden import ALICE, Warden, dockwarden
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -33,6 +34,7 @@ def test_there_is_something_to_type() -> None:
 @pytest.mark.parametrize("line", DOCKER)
 def test_a_docker_line_is_done_or_refused_as_its_comment_says(warden: Warden, line: str) -> None:
     command, _, comment = line.partition("#")
+    put(warden, ALICE, "people/alice/db", b"hunter2 of alice")
     done = warden.docker(*shlex.split(command)[1:])
 
     if "refused" in comment:
