@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from dockwarden.vault.faults import WrongKey
 from dockwarden.vault.log import OpenLog
+from dockwarden.vault.rows import CURRENT, Record
 from dockwarden.vault.seals import CredentialSeal, FileSeal, new_key_file, read_credential, read_how, read_key_file
 from dockwarden.vault.sql import open_store
-from dockwarden.vault.vault import Vault
+from dockwarden.vault.vault import Got, Vault
 from dockwarden.words.errors import BadConfig, Malformed, Refused
+from dockwarden.words.secret import Secret
 
 ABSENT = "there is no vault here; make one with dockwarden init"
 
@@ -25,6 +27,44 @@ T = TypeVar("T")
 
 Changed = Callable[[str], None]
 """Hears, in the vault's thread, of every path that got another current version, was deleted or destroyed."""
+
+
+class Secrets(Protocol):
+    """What people and containers do with secrets, wherever those are kept: `Vault` says each in full, `outside.OutsideVault` does the same."""
+
+    def record(self, path: str) -> Record:
+        """What is known of `path`."""
+
+    def get(self, path: str, version: int = 0, label: str = CURRENT) -> Got:
+        """The value of one version."""
+
+    def paths(self, prefix: str = "", after: str = "", limit: int = 1000) -> list[str]:
+        """Paths that begin with `prefix`, in order, from the first after `after`."""
+
+    def put(self, path: str, value: Secret, by: str, *, label: str = CURRENT) -> int:
+        """Keep a newest version; its number."""
+
+    def label(self, path: str, label: str, version: int) -> None:
+        """Let `label` name a live version."""
+
+    def delete(self, path: str, versions: frozenset[int] = frozenset()) -> None:
+        """Let versions not be read until `undelete`."""
+
+    def undelete(self, path: str, versions: frozenset[int] = frozenset()) -> None:
+        """Bring deleted versions back."""
+
+    def destroy(self, path: str, versions: frozenset[int] = frozenset()) -> None:
+        """Take values away for good."""
+
+
+class KeepsSecrets(Protocol):
+    """Hands secrets to one deed after the other, in a thread of its own: `Keeper` here, `OutsideKeeper` for those that are kept elsewhere."""
+
+    async def run(self, deed: Callable[[Secrets], T]) -> T:
+        """What `deed` makes of them. Raises: whatever it raises."""
+
+    def run_here(self, deed: Callable[[Secrets], T]) -> T:
+        """As `run`, for a thread that is neither the loop's nor this one's: it waits."""
 
 
 class Keeper:

@@ -6,7 +6,7 @@ Each is decided about the path, and in the ledger before a value moves. Who may 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,10 +16,10 @@ from dockwarden.doors.control.door import Call, Verb
 from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
-from dockwarden.vault.keeper import Keeper
+from dockwarden.vault.keeper import KeepsSecrets, Secrets
 from dockwarden.vault.paths import resource_of
 from dockwarden.vault.rows import CURRENT, Held, Record
-from dockwarden.vault.vault import Vault, absent
+from dockwarden.vault.vault import absent
 from dockwarden.words.ask import Ask
 from dockwarden.words.errors import Forbidden, Hidden
 from dockwarden.words.principal import Principal
@@ -73,7 +73,7 @@ class List(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class SecretVerbs:
     """The verbs of noun `secret`."""
 
-    def __init__(self, keeper: Keeper, rulebook: Rulebook, whereabouts: Whereabouts) -> None:
+    def __init__(self, keeper: KeepsSecrets, rulebook: Rulebook, whereabouts: Whereabouts) -> None:
         self._keeper, self._rulebook, self._whereabouts = keeper, rulebook, whereabouts
 
     def verbs(self) -> dict[str, Verb]:
@@ -136,22 +136,22 @@ class SecretVerbs:
 
     async def delete(self, call: Call) -> Mapping[str, Any]:
         """Let versions not be read any more, until `undelete`."""
-        return await self._versions(call, WRITE, Vault.delete)
+        return await self._versions(call, WRITE, "delete", lambda vault, asked: vault.delete(asked.path, asked.versions))
 
     async def undelete(self, call: Call) -> Mapping[str, Any]:
         """Bring deleted versions back."""
-        return await self._versions(call, WRITE, Vault.undelete)
+        return await self._versions(call, WRITE, "undelete", lambda vault, asked: vault.undelete(asked.path, asked.versions))
 
     async def destroy(self, call: Call) -> Mapping[str, Any]:
         """Take values away for good."""
-        return await self._versions(call, DESTROY, Vault.destroy)
+        return await self._versions(call, DESTROY, "destroy", lambda vault, asked: vault.destroy(asked.path, asked.versions))
 
-    async def _versions(self, call: Call, action: str, deed: Any) -> Mapping[str, Any]:
+    async def _versions(self, call: Call, action: str, name: str, deed: Callable[[Secrets, OfPath], None]) -> Mapping[str, Any]:
         asked = call.read(OfPath)
-        await self._judge(call, action, asked.path, {"deed": deed.__name__, "versions": sorted(asked.versions)})
+        await self._judge(call, action, asked.path, {"deed": name, "versions": sorted(asked.versions)})
 
-        def work(vault: Vault) -> Record:
-            deed(vault, asked.path, asked.versions)
+        def work(vault: Secrets) -> Record:
+            deed(vault, asked)
             return vault.record(asked.path)
 
         return _done(call, _told(await self._keeper.run(work)), {"path": asked.path})

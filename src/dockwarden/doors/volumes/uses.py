@@ -16,9 +16,8 @@ from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.writer import Ledger
 from dockwarden.policy.decide import evaluate
 from dockwarden.policy.load import PolicySet
-from dockwarden.vault.keeper import Keeper
+from dockwarden.vault.keeper import KeepsSecrets, Secrets
 from dockwarden.vault.paths import resource_of
-from dockwarden.vault.vault import Vault
 from dockwarden.words.ask import Ask, Verdict
 from dockwarden.words.errors import Forbidden, Hidden, Missing
 from dockwarden.words.principal import Principal
@@ -29,7 +28,7 @@ USE = "secret.use"
 class Uses:
     """Judges uses of secrets. `may_use` is the loop's, `fetch` is for the volume driver's threads."""
 
-    def __init__(self, keeper: Keeper, rulebook: Rulebook, ledger: Ledger, tools: frozenset[str], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, keeper: KeepsSecrets, rulebook: Rulebook, ledger: Ledger, tools: frozenset[str], loop: asyncio.AbstractEventLoop) -> None:
         """`tools` are the names of doors that stand for somebody who is no person."""
         self._keeper, self._rulebook, self._ledger, self._tools, self._loop = keeper, rulebook, ledger, tools, loop
 
@@ -82,7 +81,7 @@ def _verdict(principal: Principal, path: str, facts: Mapping[str, Any], policies
     return evaluate(Ask(principal, USE, resource_of(path), facts), policies)
 
 
-def _look(vault: Vault, files: Sequence[File]) -> None:
+def _look(vault: Secrets, files: Sequence[File]) -> None:
     for file in files:
         try:
             record = vault.record(file.path)
@@ -93,7 +92,7 @@ def _look(vault: Vault, files: Sequence[File]) -> None:
             raise _absent(file)
 
 
-def _given(vault: Vault, file: File) -> Given:
+def _given(vault: Secrets, file: File) -> Given:
     got = vault.get(file.path, file.version, file.label)
     return Given(got.version, got.value)
 
