@@ -221,9 +221,9 @@ def test_observing_refuses_nothing_records_it_and_says_so(engine: PrivateEngine)
 
 
 def test_a_mask_that_comes_back_is_restored_for_a_recreate_and_refused_elsewhere(fresh: Warden) -> None:
-    assert 0 == fresh.docker("create", "--name", "masked", "-e", "TOKEN=canary-value", "busybox", "sleep", "5").returncode
+    assert 0 == fresh.docker("create", "--name", "masked", "-e", "SETTING=canary-value", "busybox", "sleep", "5").returncode
     env = fresh.curl("/v1.41/containers/masked/json").body["Config"]["Env"]
-    mask = next(entry for entry in env if entry.startswith("TOKEN="))
+    mask = next(entry for entry in env if entry.startswith("SETTING="))
     assert "canary" not in mask
 
     import json
@@ -233,6 +233,6 @@ def test_a_mask_that_comes_back_is_restored_for_a_recreate_and_refused_elsewhere
     other = fresh.curl("-X", "POST", "-H", "content-type: application/json", "-d", json.dumps({**same, "Cmd": ["env"]}), "/v1.41/containers/create?name=masked3")
 
     assert 201 == again.status, again.body
-    assert "TOKEN=canary-value" in fresh.curl("/v1.41/containers/masked2/json", uid=0).body["Config"]["Env"]
+    assert "SETTING=canary-value" in fresh.curl("/v1.41/containers/masked2/json", uid=0).body["Config"]["Env"]
     assert (403, "veil.masked_value") == (other.status, other.body["code"])
     fresh.docker("rm", "masked", "masked2")

@@ -174,7 +174,7 @@ def test_a_volume_made_again_stays_its_owner_s_and_another_s_is_not_given(warden
 
 
 def test_the_ledger_says_which_image_name_user_and_mount_a_call_was_about(warden: Warden) -> None:
-    assert 0 == warden.docker("run", "--rm", "--name", "nmtold", "-v", "nmtoldvol:/data", "-e", "TOKEN=canary", "busybox", "echo", "canary").returncode
+    assert 0 == warden.docker("run", "--rm", "--name", "nmtold", "-v", "nmtoldvol:/data", "-e", "SETTING=canary", "busybox", "echo", "canary").returncode
     intent = next(entry for entry in reversed(warden.entries()) if entry["kind"] == "intent" and entry["action"] == "container.create")
 
     about = intent["detail"]["about"]  # type: ignore[index]  # plain JSON

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from days.test_secrets import cli
-from fixtures.engine import PrivateEngine
+from fixtures.engine import PrivateEngine, make_engine
 from fixtures.searching import in_files, in_memory, in_process_lists
 from fixtures.warden import Warden
 
@@ -22,19 +22,25 @@ SERVER = "while true; do nc -l -p 8080 -e sh -c 'read given; test \"$given\" = \
 CLIENT = "for i in $(seq 50); do cat $DB_PASSWORD_FILE /dev/null | (cat; echo) | nc -w 2 server 8080 | grep -q welcome && exit 0; sleep 0.1; done; exit 1"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def engine() -> Iterator[PrivateEngine]:
+    """An Engine of this page's own: every file of it is searched, and it goes when its driver goes."""
+    made = make_engine(6)
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
 def warden_of_secrets(engine: PrivateEngine) -> Iterator[Warden]:
-    """A warden of the test's own, whose every file is the test's to search."""
+    """A warden of this page's own, whose every file is searched."""
     made = Warden(Path(f"/var/tmp/dwsecrets{os.getpid()}"), engine.address, volumes=True)
     made.init()
     made.start()
     yield made
     for name in ("server", "client"):
         made.docker("rm", "-fv", name)
-    made.docker("network", "rm", "app")
     made.stop()
     made.remove()
-    engine.restart()  # it forgets the driver that is gone
 
 
 def everywhere(warden: Warden, engine: PrivateEngine, values: list[bytes]) -> list[str]:
@@ -91,6 +97,7 @@ def test_our_process_keeps_no_value_that_it_delivered(warden_of_secrets: Warden)
     warden.start()
     process = warden.process
     assert process is not None
+    warden.docker("rm", "-fv", "client")
     run = ("run", "--name", "client", "-e", "A=dockwarden://shared/app/db", "busybox", "cat", "/run/secrets/A")
     assert value.decode() == warden.docker(*run).stdout.rsplit("\n", 1)[-1]
     marker = secrets.token_hex(20)
