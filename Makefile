@@ -1,5 +1,5 @@
 # Everything a contributor runs. `make up` and `make test` do all set-up on a fresh Debian 12 machine, as root.
-.PHONY: up test check bench fuzz soak test-engines docs lock venv
+.PHONY: up test check bench fuzz soak crash test-engines docs lock venv
 PYTHON := .venv/bin/python
 
 up: venv            ## a private Engine where none is reachable, and dockwarden in front of it, in the foreground
@@ -26,6 +26,9 @@ fuzz: venv          ## the parsers' properties, for long
 soak: venv          ## an hour of mixed work on one door
 	@scripts/packages docker.io busybox-static iproute2
 	$(PYTHON) -m bench.soak
+
+crash: venv         ## the vault killed before each single call that changes a file; `make test` takes a sample
+	DOCKWARDEN_CRASHES=0 $(PYTHON) -m pytest -q tests/vault/test_crash_points.py
 
 test-engines: venv  ## the tests that talk to an Engine, against 28.x too
 	@scripts/packages docker.io busybox-static iproute2 curl

@@ -1,6 +1,6 @@
-"""Short lives of a vault, to be ended at any moment, and what must be true after each: `python lives.py` runs them and tells.
+"""Short lives of a vault, to be ended at any moment, and what must be true after each.
 
-    lives.py FOLDER COUNT [SHARE OF]    end each life at COUNT moments (0: at every one), of these every OFth, from the SHAREth on
+    lives.py FOLDER COUNT SHARE OF    end each life at COUNT moments (0: at every one), of these every OFth, from the SHAREth on
 
 A life is a coroutine over a folder, as `init` and `serve` have it, which acknowledges what is done. After it was ended, a new process
 does what a restart does, and looks: the right state, every acknowledged version, a ledger and a vault that verify, and one more change.
@@ -183,6 +183,14 @@ async def rekey(home: Home, ack: Ack) -> None:
         await put(keeper, PATHS[0], ack)
 
 
+async def careless(home: Home, ack: Ack) -> None:
+    """A re-key in the wrong order, which must be found: the key file first, then the vault."""
+    async with home.serving() as (keeper, _):
+        home.settings.vault_key.write_text((b"1" * 32).hex())
+        await keeper.run(lambda vault: vault.rekey(b"1" * 32, vault.how()))
+        ack(f"rekeyed {(b'1' * 32).hex()}")
+
+
 async def rotate(home: Home, ack: Ack) -> None:
     """A new term, all rows brought after in small steps, the old term gone."""
     async with home.serving() as (keeper, _):
@@ -246,13 +254,13 @@ async def after_delivery(home: Home, acks: list[str]) -> None:
         secrets = driver(home, keeper, ledger)
         newest = await keeper.run(lambda vault: {file.path: vault.record(file.path).newest for file in FILES})
         os.close(int(await asyncio.to_thread(lambda: secrets.open(VOLUME, OPTIONS).fd)))
-        assert {file.name for file in FILES} == set(os.listdir(spot))
+        assert {file.name for file in FILES} == {file.name for file in spot.iterdir()}
         for file in FILES:
             status = (spot / file.name).stat()
             assert (text(file.path, newest[file.path]), 0o400, 20001) == ((spot / file.name).read_text(), status.st_mode & 0o777, status.st_uid)
         assert {file.name: newest[file.path] for file in FILES} == secrets.held(VOLUME)
         await asyncio.to_thread(secrets.forget, VOLUME)
-        assert [] == os.listdir(home.run)
+        assert [] == list(home.run.iterdir())
 
 
 async def after_rekey(home: Home, acks: list[str]) -> None:
@@ -379,6 +387,7 @@ LIVES: dict[str, tuple[Living, Living, After]] = {
     "rotate": (furnished, rotate, after_rotate),
     "backup": (furnished, backup, after_backup),
     "restore": (with_backup, restore, after_restore),
+    "careless": (furnished, careless, after_rekey),
 }
 
 
@@ -399,11 +408,11 @@ def lived(name: str, base: Path, folder: Path, number: int) -> dict[str, Any]:
 def checked(after: After, home: Home, acks: list[str], say: Ack) -> None:
     try:
         asyncio.run(after(home, acks))
-    except BaseException:
+    except BaseException:  # noqa: BLE001  a process's root
         say(traceback.format_exc().replace("\n", " | "))
 
 
-def main(root: Path, most: int, share: int = 0, of: int = 1) -> None:
+def main(root: Path, most: int, share: int, of: int) -> None:
     """Live every life again and again; a line of JSON for each."""
     sql._migrate = lambda url: migrate.migrate(url)  # type: ignore[assignment]  # in the process that is ended, not in one that outlives it
     for name, (prepare, _, _) in LIVES.items():
@@ -421,5 +430,4 @@ def main(root: Path, most: int, share: int = 0, of: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdin = open(os.devnull)
     main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -14,16 +15,30 @@ PRIVATE, PUBLIC = "signing.key", "signing.pub"
 
 
 def make_key(folder: Path) -> None:
-    """Make `folder` (0700) with a key pair, unless there is one."""
+    """Make `folder` (0700) with a key pair, unless there is one; half of one, as a crash leaves it, is made whole."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(folder / PRIVATE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    key = Ed25519PrivateKey.generate()
-    with os.fdopen(handle, "wb") as out:
-        out.write(key.private_bytes_raw())
-    (folder / PUBLIC).write_text(key.public_key().public_bytes_raw().hex() + "\n")
+    private, public = folder / PRIVATE, folder / PUBLIC
+    if not private.exists():
+        with contextlib.suppress(FileExistsError):  # somebody else was faster
+            os.link(_written(private, Ed25519PrivateKey.generate().private_bytes_raw(), 0o600), private)
+        _part(private).unlink(missing_ok=True)
+    if not public.exists():
+        _written(public, read_key(folder).public_key().public_bytes_raw().hex().encode() + b"\n", 0o644).rename(public)
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(f"{file.name}.new")
+
+
+def _written(file: Path, data: bytes, mode: int) -> Path:
+    """What will be `file`, whole and on the disk under another name."""
+    part = _part(file)
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    return part
 
 
 def read_key(folder: Path) -> Ed25519PrivateKey:

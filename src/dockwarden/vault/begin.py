@@ -24,7 +24,7 @@ async def make_vault(url: str, key_file: Path, ledger_dir: Path) -> bool:
             return False
     finally:
         store.close()
-    key = seals.make_key_file(key_file)
+    key = _key(key_file)
     ledger = Ledger(ledger_dir)
     try:
         log = OpenLog(ledger_dir, ledger, asyncio.get_running_loop())
@@ -32,6 +32,12 @@ async def make_vault(url: str, key_file: Path, ledger_dir: Path) -> bool:
     finally:
         await asyncio.to_thread(ledger.close)
     return True
+
+
+def _key(file: Path) -> bytes:
+    if file.is_file() and not file.stat().st_size:
+        file.unlink()  # a crash came before its first byte: it is no key of any vault
+    return seals.make_key_file(file)
 
 
 def _create(url: str, key: bytes, log: OpenLog) -> None:
