@@ -1,18 +1,24 @@
-"""A vault over a real SQLite store and a ledger that a test can look into."""
+"""A vault over a real store, SQLite's and PostgreSQL's, and a ledger that a test can look into."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from dockwarden.vault.sql import SqlStore, open_store
 from dockwarden.vault.vault import Spoken, Vault
 from dockwarden.words.errors import Unavailable
 from dockwarden.words.secret import Secret
+from fixtures.postgres import Cluster, cluster
 
 KEY = bytes(range(32))
 HOW = '{"kind":"key"}'
@@ -60,11 +66,49 @@ class Made:
         assert isinstance(self.vault.store, SqlStore)
         return self.vault.store
 
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite:")
+
     def again(self, key: bytes = KEY) -> Vault:
-        """The same store, opened and unsealed anew."""
-        fresh = Vault(open_store(self.url), self.log)
+        """The same store, opened and unsealed anew. It claims nothing: the test is both of the processes."""
+        store = open_store(self.url)
+        store.claim = lambda: None  # type: ignore[method-assign]
+        fresh = Vault(store, self.log)
         fresh.unseal(key)
         return fresh
+
+    def tamper(self, *statements: str, words: Sequence[object] = ()) -> None:
+        """Change the store behind the vault's back. `statements` are SQLite's; what PostgreSQL says otherwise is said so."""
+        with self.behind() as connection:
+            for statement in statements:
+                connection.execute(statement if self.is_sqlite else postgres_s(statement), words)
+
+    def read(self, sql: str) -> list[Any]:
+        """Rows as they are stored."""
+        with self.behind() as connection:
+            return list(connection.execute(sql).fetchall())
+
+    @contextlib.contextmanager
+    def behind(self) -> Iterator[Any]:
+        """The store as an attacker has it."""
+        with contextlib.closing(sqlite3.connect(urlsplit(self.url).path) if self.is_sqlite else psycopg.connect(self.url)) as connection:
+            yield connection
+            connection.commit()
+
+
+def postgres_s(sql: str) -> str:
+    """A statement of SQLite's in PostgreSQL's words."""
+    for theirs, its in (("x'00'", r"'\x00'::bytea"), ("x''", "''::bytea"), ("AS BLOB", "AS bytea"), ("?", "%s")):
+        sql = sql.replace(theirs, its)
+    return sql
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """The run's PostgreSQL."""
+    with cluster() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -75,18 +119,46 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def empty_schema(postgres: Cluster) -> str:
+    """The same in PostgreSQL."""
+    url = postgres.schema()
+    open_store(url).close()
+    return url
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What a vault does is tested in each kind of store, all that merely needs a vault in SQLite."""
+    if "new_url" in metafunc.fixturenames:
+        is_of_stores = metafunc.module.__name__.rpartition(".")[2] in {"test_vault", "test_verify", "test_spec"}
+        metafunc.parametrize("new_url", ["sqlite", "postgresql"] if is_of_stores else ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def make(empty_store: Path, tmp_path: Path) -> Callable[[], Made]:
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes stores with tables alone, of each kind."""
+    if request.param == "postgresql":
+        postgres, like = request.getfixturevalue("postgres"), request.getfixturevalue("empty_schema")
+        return lambda: str(postgres.schema_like(like))
+    numbers, whole = itertools.count(), request.getfixturevalue("empty_store").read_bytes()
+
+    def sqlite() -> str:
+        file = tmp_path / f"vault{next(numbers)}.db"
+        file.write_bytes(whole)
+        return f"sqlite://{file}"
+
+    return sqlite
+
+
+@pytest.fixture
+def make(new_url: Callable[[], str]) -> Callable[[], Made]:
     """Makes vaults of their own."""
-    numbers = itertools.count()
 
     def made() -> Made:
-        file = tmp_path / f"vault{next(numbers)}.db"
-        file.write_bytes(empty_store.read_bytes())
-        log = MemoryLog()
-        vault = Vault(open_store(f"sqlite://{file}"), log)
+        url, log = new_url(), MemoryLog()
+        vault = Vault(open_store(url), log)
         vault.create(KEY, HOW)
-        return Made(vault, f"sqlite://{file}", log)
+        return Made(vault, url, log)
 
     return made
 

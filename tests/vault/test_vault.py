@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,16 +10,11 @@ from hypothesis import strategies as st
 
 from dockwarden.vault.faults import Sealed, Tampered, WentBack, WrongKey
 from dockwarden.vault.rows import MOST_BYTES, State
+from dockwarden.vault.sql import TABLES
 from dockwarden.words.errors import Hidden, Malformed, Unavailable
 from dockwarden.words.secret import Secret
 
 from .conftest import HOW, KEY, PATH, Made, put, value
-
-
-def run(made: Made, sql: str, *words: object) -> None:
-    with sqlite3.connect(urlsplit(made.url).path) as connection:
-        connection.execute(sql, words)
-
 
 # --- what it is for ---
 
@@ -165,7 +158,7 @@ def test_a_changed_row_is_named_and_nothing_of_it_is_served(made: Made, what: st
     put(made.vault, "elsewhere", "dev/db")
     put(made.vault, "one")
     put(made.vault, "two")
-    run(made, CHANGES[what])
+    made.tamper(CHANGES[what])
 
     with pytest.raises(Tampered, match="vault verify"):
         made.vault.get(PATH)
@@ -175,16 +168,12 @@ def test_a_changed_row_is_named_and_nothing_of_it_is_served(made: Made, what: st
 def test_rows_of_yesterday_are_found(made: Made, table: str) -> None:
     """Each table is put back alone to how it was: it was right once, so only its hash tells."""
     put(made.vault, "one")
-    file = urlsplit(made.url).path
-    with sqlite3.connect(file) as connection:
-        connection.execute(f"CREATE TABLE yesterday AS SELECT * FROM {table}")
+    made.tamper(f"CREATE TABLE yesterday AS SELECT * FROM {table}")
     made.vault.destroy(PATH)
     put(made.vault, "two")
     made.vault.rotate()
     made.vault.rewrap()
-    with sqlite3.connect(file) as connection:
-        connection.execute(f"DELETE FROM {table}")
-        connection.execute(f"INSERT INTO {table} SELECT * FROM yesterday")
+    made.tamper(f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM yesterday")
 
     def read_both() -> None:
         fresh = made.again()
@@ -199,13 +188,10 @@ def test_rows_of_yesterday_are_found(made: Made, table: str) -> None:
 
 def test_yesterday_s_whole_database_is_refused_and_named(made: Made) -> None:
     put(made.vault, "one")
-    file = urlsplit(made.url).path
-    with sqlite3.connect(file) as connection, sqlite3.connect(file + ".yesterday") as copy:
-        connection.backup(copy)
+    made.tamper(*(f"CREATE TABLE yesterday_{table} AS SELECT * FROM {table}" for table in TABLES))
     put(made.vault, "two")
-    made.vault.store.close()
-    with sqlite3.connect(file + ".yesterday") as copy, sqlite3.connect(file) as connection:
-        copy.backup(connection)
+    for table in TABLES:
+        made.tamper(f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM yesterday_{table}")
 
     with pytest.raises(WentBack, match=r"change 2.*change 3"):
         made.again()
@@ -246,10 +232,14 @@ def test_what_the_ledger_does_not_take_is_not_stored(made: Made) -> None:
 
 def test_a_change_that_the_store_refuses_leaves_the_vault_as_it_was(made: Made) -> None:
     put(made.vault, "one")
-    run(made, "CREATE TRIGGER no BEFORE INSERT ON version BEGIN SELECT RAISE(ABORT, 'full'); END")
+    no, yes = (
+        ("CREATE TRIGGER no BEFORE INSERT ON version BEGIN SELECT RAISE(ABORT, 'full'); END", "DROP TRIGGER no") if made.is_sqlite
+        else ("ALTER TABLE version ADD CONSTRAINT no CHECK (version < 2)", "ALTER TABLE version DROP CONSTRAINT no")
+    )
+    made.tamper(no)
     with pytest.raises(Unavailable, match="nothing was written"):
         put(made.vault, "two")
-    run(made, "DROP TRIGGER no")
+    made.tamper(yes)
 
     assert "one" == value(made.vault)
     assert 2 == put(made.vault, "three")

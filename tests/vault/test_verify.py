@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,23 +37,16 @@ def checked(made: Made, key: bytes | None = KEY) -> Verified:
         snapshot.close()
 
 
-@contextlib.contextmanager
-def forged(made: Made) -> Iterator[sqlite3.Connection]:
-    """The store as an attacker has it."""
-    connection = sqlite3.connect(made.url.removeprefix("sqlite://"))
-    yield connection
-    connection.commit()
-    connection.close()
+KEYS = {"head": ("one",), "keyring": ("name",), "bucket": ("number",), "record": ("path",), "version": ("path", "version")}
+BYTES = {"head": ("row",), "keyring": ("row",), "bucket": ("digest", "packed"), "record": ("row",), "version": ("salt", "wrapped", "sealed")}
 
 
-def rows(made: Made) -> Iterator[tuple[str, int, str, bytes]]:
-    """Every blob of every row: table, row number, column, content."""
-    with forged(made) as connection:
-        for table, columns in {"head": ["row"], "keyring": ["row"], "bucket": ["digest", "packed"], "record": ["row"],
-                               "version": ["salt", "wrapped", "sealed"]}.items():
-            for column in columns:
-                for rowid, content in connection.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
-                    yield table, rowid, column, content
+def rows(made: Made) -> Iterator[tuple[str, tuple[object, ...], str, bytes]]:
+    """Every blob of every row: table, key, column, content."""
+    for table, key in KEYS.items():
+        for column in BYTES[table]:
+            for *names, content in made.read(f"SELECT {', '.join(key)}, {column} FROM {table}"):
+                yield table, tuple(names), column, bytes(content)
 
 
 def test_what_is_right_is_said_to_be(full: Made) -> None:
@@ -68,17 +59,15 @@ def test_what_is_right_is_said_to_be(full: Made) -> None:
 
 
 def test_a_flipped_byte_anywhere_is_found_with_and_without_a_key(full: Made) -> None:
-    file = Path(full.url.removeprefix("sqlite://"))
-    full.vault.store.close()  # the last connection folds the log into the file
-    whole = file.read_bytes()
-    for table, rowid, column, content in list(rows(full)):
+    for table, key, column, content in list(rows(full)):
+        change = f"UPDATE {table} SET {column} = ? WHERE " + " AND ".join(f"{name} = ?" for name in KEYS[table])
         for at in {0, len(content) // 2, len(content) - 1}:
             changed = bytes(byte ^ (1 if number == at else 0) for number, byte in enumerate(content))
-            with forged(full) as connection:
-                connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (changed, rowid))
-            for key in (KEY, None):
-                assert found(full, key), (table, rowid, column, at, key)
-            file.write_bytes(whole)
+            full.tamper(change, words=(changed, *key))
+            for unseal_key in (KEY, None):
+                assert found(full, unseal_key), (table, key, column, at, unseal_key)
+        full.tamper(change, words=(content, *key))
+    assert not found(full, KEY)
 
 
 def found(made: Made, key: bytes | None) -> bool:
@@ -112,8 +101,7 @@ FORGERIES: dict[str, str] = {
 
 @pytest.mark.parametrize("sql", FORGERIES.values(), ids=FORGERIES.keys())
 def test_each_forgery_is_found_and_nothing_wrong_is_served(full: Made, sql: str) -> None:
-    with forged(full) as connection:
-        connection.execute(sql)
+    full.tamper(sql)
 
     assert checked(full).findings
     assert checked(full, None).findings
@@ -124,14 +112,11 @@ def test_each_forgery_is_found_and_nothing_wrong_is_served(full: Made, sql: str)
 
 @pytest.mark.parametrize("table", ["version", "record", "bucket", "keyring", "head"])
 def test_a_row_of_yesterday_is_found(full: Made, table: str) -> None:
-    with forged(full) as connection:
-        old: list[Any] = connection.execute(f"SELECT * FROM {table}").fetchall()
+    full.tamper(f"CREATE TABLE yesterday AS SELECT * FROM {table}")
     put(full.vault, "fourth of a", "prod/a")
     full.vault.destroy("prod/b")
     full.vault.rekey(bytes(range(1, 33)), "again")
-    with forged(full) as connection:
-        connection.execute(f"DELETE FROM {table}")
-        connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(old[0]))})", old)
+    full.tamper(f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM yesterday")
 
     assert checked(full, None).findings
     for path in PATHS:

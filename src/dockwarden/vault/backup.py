@@ -54,7 +54,9 @@ def restore(backup: Store, target: SqlStore, key: bytes, log: Log, heard: Progre
 
     Raises:
         WrongKey: `key` does not unseal it. Tampered: it is not what was copied. Malformed: `vault.another`: it is of another vault.
+        Unavailable: another dockwarden has `target` open, or it does not answer.
     """
+    target.claim()
     old, head, rows = target.head(), backup.head(), backup.keyring()
     if head is None:
         raise Malformed("vault.absent", "there is no vault in that file: the copy was broken off, or it is something else")

@@ -2,6 +2,9 @@
 
 The driver's own interface (DB-API) is enough for a dozen statements; an ORM would cost half of the memory that the process rests at, and
 four times the time of a read. Tables are made and changed by Alembic, in a process of its own (`migrate.py`).
+
+A PostgreSQL that went away is `Unavailable`, and is looked for anew at the next call. Who unsealed the vault holds an advisory lock there,
+so that no other dockwarden writes to the same database, and so that a change whose answer was lost is over before anybody looks again.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -31,6 +35,14 @@ AFTER_ALL = "\x7f"
 PART = 500
 VERSION_COLUMNS = "path, version, term, salt, wrapped, sealed"
 BUSY_MS = 10_000
+CLAIM = "SELECT pg_try_advisory_lock(1685021547, hashtext(coalesce(current_schema(), '')))"
+"""The lock of one vault: a schema of a database."""
+CLAIM_S = 5.0
+"""How long one that has just ended may take to be gone from the server."""
+PATIENCE: dict[str, Any] = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""A peer that is silent for a minute is gone: libpq's words for it, in seconds."""
+SESSION = """SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false)"""
 
 
 class Cursor(Protocol):
@@ -51,6 +63,8 @@ class SqlStore:
     def __init__(self, url: str, *, snapshot: bool = False) -> None:
         self._url = url
         self._is_sqlite = url.startswith("sqlite:")
+        self._is_claimed = self._is_changing = False
+        self._is_renewed = not self._is_sqlite and not snapshot
         self._connection = _connect(url)
         if snapshot:
             self._run("BEGIN" if self._is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -103,8 +117,11 @@ class SqlStore:
 
     def versions_of_all(self) -> Iterator[tuple[str, int]]:
         """As `Store.versions_of_all`."""
-        for path, version in self._run("SELECT path, version FROM version ORDER BY path, version"):
-            yield str(path), int(version)
+        after, version = "", 0
+        sql = "SELECT path, version FROM version WHERE (path, version) > (?, ?) ORDER BY path, version LIMIT ?"
+        while rows := self._all(sql, after, version, PART):
+            yield from ((str(path), int(number)) for path, number in rows)
+            after, version = rows[-1]
 
     def commit(self, change: Change) -> None:
         """As `Store.commit`."""
@@ -127,23 +144,46 @@ class SqlStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
+        result = "nothing was written"
         try:
             self._run("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
+            self._is_changing = True
             try:
                 yield
+                result = "nothing was written" if self._is_sqlite else "whether it was written is seen at the next call"
                 self._run("COMMIT")
             except BaseException:
-                self._run("ROLLBACK")
+                with contextlib.suppress(*self._errors):  # a connection that is lost has rolled back by itself
+                    self._run("ROLLBACK")
                 raise
+            finally:
+                self._is_changing = False
         except self._errors as error:
-            raise Unavailable("vault.store", f"the vault's database does not take the change ({type(error).__name__}); nothing was written") from None
+            raise Unavailable("vault.store", f"the vault's database does not take the change ({type(error).__name__}); {result}") from None
+
+    def claim(self) -> None:
+        """As `Store.claim`."""
+        self._is_claimed = not self._is_sqlite  # a file of ours is guarded by the lock of the folder that it is in
+        if self._is_claimed:
+            self._take()
+
+    def _take(self) -> None:
+        until = time.monotonic() + CLAIM_S
+        while not self._one(CLAIM)[0]:
+            if time.monotonic() > until:
+                raise Unavailable("vault.store", "another dockwarden has this vault's database open; stop that one first")
+            time.sleep(0.1)
 
     def snapshot(self) -> SqlStore:
         """As `Store.snapshot`."""
-        return SqlStore(self._url, snapshot=True)
+        try:
+            return SqlStore(self._url, snapshot=True)
+        except BadConfig:
+            raise _away() from None
 
     def close(self) -> None:
         """As `Store.close`."""
+        self._is_renewed = False
         self._connection.close()
 
     def _write(self, change: Change) -> None:
@@ -183,7 +223,39 @@ class SqlStore:
         return self._run(sql, *words).fetchall()
 
     def _run(self, sql: str, *words: Any) -> Cursor:
+        """Raises: Unavailable; within a change the driver's own error, which `_transaction` knows what to say of."""
+        try:
+            return self._execute(sql, words)
+        except self._errors as error:
+            if self._is_changing:
+                raise
+            raise Unavailable("vault.store", f"the vault's database does not answer ({type(error).__name__}); ask an operator") from None
+
+    def _execute(self, sql: str, words: Sequence[Any]) -> Cursor:
+        try:
+            return cast(Cursor, self._connection.execute(self._dialect(sql), words))
+        except self._errors:
+            # INVARIANT: what runs outside of a change is a read or the beginning of one, so that it may be asked again
+            if self._is_changing or not self._is_renewed or not self._connection.closed:
+                raise
+        self._renew()
         return cast(Cursor, self._connection.execute(self._dialect(sql), words))
+
+    def _renew(self) -> None:
+        """Another connection for the one that was lost, with the claim that was lost with it. Raises: Unavailable."""
+        try:
+            self._connection = _connect(self._url)
+        except BadConfig:
+            raise _away() from None
+        if self._is_claimed:
+            self._is_renewed = False  # once a call is enough
+            try:
+                self._take()
+            except Unavailable:
+                self._connection.close()  # without the claim nothing is read or written by it
+                raise
+            finally:
+                self._is_renewed = True
 
     def _dialect(self, sql: str) -> str:
         return sql if self._is_sqlite else sql.replace("?", "%s")
@@ -243,9 +315,15 @@ def _connect(url: str) -> Any:
             return connection
         import psycopg
 
-        return psycopg.connect(url, autocommit=True)
+        made = psycopg.connect(url, autocommit=True, **PATIENCE)
+        made.execute(SESSION)
+        return made
     except Exception as error:  # noqa: BLE001  of two drivers; its text may hold a password
         raise BadConfig(where, f"the vault's database cannot be opened ({type(error).__name__})", "see that it is there and may be used") from None
+
+
+def _away() -> Unavailable:
+    return Unavailable("vault.store", "the vault's database is not there now; it is looked for again at the next call")
 
 
 def _version(row: Any) -> VersionRow:

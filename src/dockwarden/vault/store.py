@@ -54,6 +54,9 @@ class Store(Protocol):
     def commit(self, change: Change) -> None:
         """Write a change, whole and durable. Raises: Unavailable: `vault.store`; nothing was written."""
 
+    def claim(self) -> None:
+        """Be the only one that changes it, until it is closed. Raises: Unavailable: `vault.store`: another is, or it does not answer."""
+
     def snapshot(self) -> Store:
         """The store as it is now, to be read while this one goes on; `close` it."""
 

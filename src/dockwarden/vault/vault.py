@@ -12,6 +12,7 @@ Called by one thread at a time. It decides nothing about who may ask.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 import time
@@ -41,7 +42,7 @@ from dockwarden.vault.rows import (
 )
 from dockwarden.vault.store import Change, Store
 from dockwarden.vault.tree import Bucket, Tree, bucket_of, head_mac
-from dockwarden.words.errors import Hidden, Malformed
+from dockwarden.words.errors import Hidden, Malformed, Refused
 from dockwarden.words.secret import Secret
 
 
@@ -88,6 +89,8 @@ class Vault:
         self._keys: Keyring | None = None
         self._tree: Tree | None = None
         self._head: Head | None = None
+        self._doubt: tuple[Head, bool] | None = None
+        """A change whose answer was lost, and whether the keyring changes with it."""
 
     # --- sealed and unsealed ---
 
@@ -113,6 +116,7 @@ class Vault:
         Raises:
             Malformed: `vault.exists`.
         """
+        self.store.claim()
         if self.store.head() is not None:
             raise Malformed("vault.exists", "there is a vault already; nothing was changed")
         vault = self._draw(16).hex()
@@ -126,7 +130,7 @@ class Vault:
             raise
 
     def unseal(self, unseal_key: bytes) -> None:
-        """Open the keys and see that the store is what the ledger says it is.
+        """Open the keys and see that the store is what the ledger says it is, and ours alone.
 
         1. The root key opens with `unseal_key`, the keyring with the root key.
         2. The head's MAC is right, over this keyring and this tree.
@@ -134,8 +138,9 @@ class Vault:
         4. The ledger is not older than the head: it has the end that the head was written at.
 
         Raises:
-            WrongKey, Tampered, WentBack; the vault stays sealed then. Malformed: `vault.absent`.
+            WrongKey, Tampered, WentBack; the vault stays sealed then. Malformed: `vault.absent`. Unavailable: another has the store open.
         """
+        self.store.claim()
         head, rows = self.store.head(), self.store.keyring()
         if head is None:
             raise Malformed("vault.absent", "there is no vault here; make one with dockwarden vault init")
@@ -153,7 +158,7 @@ class Vault:
 
     def seal(self) -> None:
         """Forget the keys."""
-        self._keys = self._tree = self._head = None
+        self._keys = self._tree = self._head = self._doubt = None
 
     # --- reading ---
 
@@ -276,11 +281,13 @@ class Vault:
     # --- within ---
 
     def _opened(self) -> Keyring:
+        self._settle()
         if self._keys is None:
             raise Sealed
         return self._keys
 
     def _bucket(self, number: int) -> Bucket:
+        self._settle()
         if self._tree is None:
             raise Sealed
         return self._tree.checked(number, self.store.bucket(number))
@@ -354,20 +361,33 @@ class Vault:
         try:
             self.store.commit(Change(head, packed, records or {}, versions, keyring))
         except BaseException:
-            self._after_doubt(head)
+            self._doubt = (head, keyring is not None)
+            with contextlib.suppress(Refused):
+                self._settle()
             raise
         tree.change(digests)
         self._head = head
         self._log.kept(vault, seq, head.name)
 
-    def _after_doubt(self, head: Head) -> None:
-        """A change that failed may be there all the same, where the answer alone was lost: if so, nothing in memory is right any more."""
-        try:
-            is_there = (self.store.head() or head) == head
-        except Exception:  # noqa: BLE001  a store that does not answer leaves the doubt
-            is_there = True
-        if is_there:
+    def _settle(self) -> None:
+        """See which state a change left that failed: it may be there all the same, where its answer alone was lost.
+
+        Until the store says so, nothing is served. Keys that changed with it were never ours to use: the vault is sealed then.
+        Raises:
+            Unavailable: the store does not answer yet. Sealed, Tampered.
+        """
+        if self._doubt is None:
+            return
+        head, is_keyring = self._doubt
+        if self.store.head() != head:
+            self._doubt = None
+            return
+        tree = Tree(self.store.bucket_digests())
+        if is_keyring or tree.root != head.root:
             self.seal()
+            raise Sealed
+        self._tree, self._head, self._doubt = tree, head, None
+        self._log.kept(head.vault, head.seq, head.name)
 
 
 def absent(path: str) -> Hidden:
