@@ -22,6 +22,8 @@ MODE = re.compile(r"(0o?)?[0-7]{3}", re.ASCII)
 PLUGIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
 LONGEST_SOCKET = 107
 """Bytes of a unix socket's path. Source: unix(7)."""
+OUTSIDE = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?/?", re.ASCII)
+FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*", re.ASCII)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -104,6 +106,36 @@ class VaultSettings(Section, frozen=True, kw_only=True):
 
     store: Annotated[str, _help("the vault's database: sqlite:///PATH or postgresql://HOST/NAME; empty: D/state/vault.db")] = ""
     key_file: Annotated[str, _help("the unseal key, where the vault is unsealed by a file; empty: D/unseal.key")] = ""
+    outside: Annotated[str, _help("keep secrets in a HashiCorp Vault or OpenBao instead: https://HOST:8200; empty: in a vault of our own")] = ""
+    mount: Annotated[str, _help("outside: where its KV version 2 engine is mounted")] = "secret"
+    prefix: Annotated[str, _help("outside: the folder of that engine below which all our paths are; empty: all of it")] = ""
+    namespace: Annotated[str, _help("outside: the namespace, where it has them")] = ""
+    ca: Annotated[str, _help("outside: whose certificates are believed (PEM); empty: the public authorities that come with Python's certifi")] = ""
+    token_file: Annotated[str, _help("outside: a file with the token (mode 0600); it is read again whenever the token ends")] = ""
+    role_id: Annotated[str, _help("outside: log in by AppRole instead of a token, as this role")] = ""
+    secret_id_file: Annotated[str, _help("outside: a file with the secret id of that role (mode 0600)")] = ""
+    timeout_s: Annotated[float, _positive("outside: how long, in seconds, one answer may take")] = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant of an outside vault; the reader says in which file. Raises: ValueError."""
+        if wrong := _outside_wrong(self):
+            raise ValueError(wrong)
+
+
+def _outside_wrong(vault: VaultSettings) -> str:
+    """What is wrong with how an outside vault is reached, "" if nothing is."""
+    by_role = bool(vault.role_id or vault.secret_id_file)
+    if not vault.outside:
+        return "token_file, role_id and secret_id_file need outside = an address" if vault.token_file or by_role else ""
+    if OUTSIDE.fullmatch(vault.outside) is None:
+        return "outside is no address; write https://HOST:8200 with nothing after it"
+    if vault.outside.startswith("http:") and urlsplit(vault.outside).hostname not in LOOPBACK:
+        return "outside is http:// to another machine, which everyone between can read; write https://"
+    if not all(FOLDER.fullmatch(folder) for folder in (vault.mount, vault.prefix or "x")):
+        return "mount and prefix are words of letters, digits, . _ @ - with / between them"
+    if bool(vault.token_file) == by_role or bool(vault.role_id) != bool(vault.secret_id_file):
+        return "an outside vault needs token_file, or role_id and secret_id_file, and not both"
+    return ""
 
 
 class VeilSettings(Section, frozen=True, kw_only=True):

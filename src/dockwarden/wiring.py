@@ -32,7 +32,7 @@ from dockwarden.access.host_files import check_roots, describe_source
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
-from dockwarden.doors.control.door import ControlDoor
+from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.secrets import SecretVerbs
 from dockwarden.doors.control.vault import VaultVerbs
 from dockwarden.doors.docker.carry import Carrier
@@ -76,6 +76,9 @@ from dockwarden.upstream.image_files import ImageAccounts
 from dockwarden.upstream.shared import SharedReads
 from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.log import OpenLog
+from dockwarden.vault.outside_keeper import OutsideKeeper
+from dockwarden.vault.outside_login import ByRole, ByToken
+from dockwarden.vault.outside_verbs import OutsideVerbs
 from dockwarden.vault.process import keep_memory_to_ourselves
 from dockwarden.words.ask import Verdict
 from dockwarden.words.errors import BadConfig, Forbidden, Hidden, Missing, Refused
@@ -113,7 +116,7 @@ class House:
     claims: Claims = field(default_factory=Claims)
     log: Any = field(default_factory=lambda: get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
-    keeper: Keeper | None = None
+    keeper: Keeper | OutsideKeeper | None = None
     control: ControlDoor | None = None
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
@@ -263,10 +266,10 @@ async def open_vault(house: House) -> None:
     """Open the vault, and the socket at which our command line asks for what is in it."""
     settings = house.settings
     log = OpenLog(settings.ledger_dir, house.ledger, asyncio.get_running_loop())
-    keeper = house.keeper = Keeper(settings.vault_url, settings.vault_key, log)
+    keeper = house.keeper = _outside(settings) if settings.vault.outside else Keeper(settings.vault_url, settings.vault_key, log)
     await keeper.open()
     if keeper.trouble:
-        house.log.warning("the vault is sealed", because=keeper.trouble)
+        house.log.warning("the vault is sealed" if isinstance(keeper, Keeper) else "no outside vault", because=keeper.trouble)
 
     def who(peer: Peer) -> Principal:
         return identify(peer.socket, house.peers, house.rulebook.rules.people)
@@ -275,9 +278,22 @@ async def open_vault(house: House) -> None:
     house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
     whereabouts = Whereabouts(lambda: house.volumes, house.ask)
     secrets = SecretVerbs(keeper, house.rulebook, whereabouts)
-    vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups")
-    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault.verbs()}, who, house.ledger, house.metrics)
+    vault: Mapping[str, Verb]
+    if isinstance(keeper, Keeper):
+        vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups").verbs()
+    else:
+        vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
+    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault}, who, house.ledger, house.metrics)
     await house.control.open()
+
+
+def _outside(settings: Settings) -> OutsideKeeper:
+    from dockwarden.vault.outside_kv import Kv, Place  # its libraries are loaded only where there is such a vault: they cost 6 MiB
+
+    vault = settings.vault
+    by = ByRole(vault.role_id, settings.dir / vault.secret_id_file) if vault.role_id else ByToken(settings.dir / vault.token_file)
+    ca = settings.dir / vault.ca if vault.ca else None
+    return OutsideKeeper(Kv(Place(vault.outside, vault.mount, vault.prefix, vault.namespace, ca, vault.timeout_s), by))
 
 
 async def open_volumes(house: House) -> None:

@@ -1,0 +1,83 @@
+"""How we log in at an outside vault, and how long that lasts."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dockwarden.words.errors import BadConfig
+
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+WORD = re.compile(rb"[\x21-\x7e]{1,4096}")
+RENEW_AT = 2 / 3
+"""How much of a lease passes before it is renewed."""
+NEVER_S = 3600.0
+"""How long a token that never ends is not looked at."""
+LEAST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ByToken:
+    """By a token in a file, which somebody else (an agent, say) may replace."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ByRole:
+    """By AppRole."""
+
+    role_id: str
+    secret_id_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """How long a token lasts: `ends` and `renew_at` by a monotonic clock, `ends_at` in seconds since 1970 (0: it never ends)."""
+
+    ends: float
+    renew_at: float
+    ends_at: float
+    is_renewable: bool
+    lasts_s: float
+    first_s: float
+    """What the lease lasted when it was new; less than half of it left after a renewal means that its end is near for good."""
+
+    @staticmethod
+    def begun(now: float, wall: float, seconds: int, is_renewable: bool) -> Lease:
+        """A lease of `seconds` from now; 0 never ends. Source: auth/token lookup-self, `ttl`."""
+        if seconds <= 0:
+            return Lease(math.inf, now + NEVER_S, 0.0, False, math.inf, math.inf)
+        return Lease(now + seconds, now + max(LEAST_S, seconds * RENEW_AT), wall + seconds, is_renewable, seconds, seconds)
+
+    def after(self, before: Lease) -> Lease:
+        """This one as the renewal of `before`."""
+        return replace(self, first_s=max(self.first_s, before.first_s))
+
+    def later(self, now: float) -> Lease:
+        """This one, to be renewed again in a while: it could not be now."""
+        return replace(self, renew_at=now + max(LEAST_S, min(60.0, (self.ends - now) / 4)))
+
+
+def read_private(file: Path) -> str:
+    """Return the one word in `file`.
+
+    Raises:
+        BadConfig: it is not there, not for its owner alone, another's, or no word.
+    """
+    try:
+        fd = os.open(file, READ)
+    except OSError as error:
+        raise BadConfig(str(file), f"cannot be read ({error.strerror})", "put the token or secret id there, for root alone") from None
+    with os.fdopen(fd, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_uid not in {0, os.geteuid()} or stat.S_IMODE(status.st_mode) & 0o077:
+            raise BadConfig(str(file), "others may read it", f"run: chown root: {file} && chmod 600 {file}")
+        word = stream.read(5000).strip()
+    if WORD.fullmatch(word) is None:
+        raise BadConfig(str(file), "holds no token or secret id", "write it there alone, on one line")
+    return word.decode("ascii")
