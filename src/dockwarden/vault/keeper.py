@@ -18,7 +18,7 @@ from dockwarden.vault.rows import CURRENT, Record
 from dockwarden.vault.seals import CredentialSeal, FileSeal, new_key_file, read_credential, read_how, read_key_file
 from dockwarden.vault.sql import open_store
 from dockwarden.vault.vault import Got, Vault
-from dockwarden.words.errors import BadConfig, Malformed, Refused
+from dockwarden.words.errors import BadConfig, Malformed, Refused, Unavailable
 from dockwarden.words.secret import Secret
 
 ABSENT = "there is no vault here; make one with dockwarden init"
@@ -77,6 +77,8 @@ class Keeper:
         self._vault: Vault | None = None
         self.trouble = ""
         """Why the vault did not unseal by itself; "" if it did, or nobody asked it to."""
+        self._is_away = False
+        """Whether its server was not there, or another's: it is tried again at every call."""
 
     @property
     def is_sealed(self) -> bool:
@@ -86,8 +88,9 @@ class Keeper:
     async def open(self) -> None:
         """Open the store, and unseal it if its key is at hand. A vault that does not unseal leaves a reason in `trouble`.
 
+        So does a PostgreSQL that is not there yet, as at a reboot: what needs no secret is served meanwhile.
         Raises:
-            BadConfig: the store cannot be had.
+            BadConfig: the file cannot be had.
         """
         await self._submit(self._open)
 
@@ -112,11 +115,25 @@ class Keeper:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _opened(self) -> Vault:
+        if self._is_away:
+            self._open()
+        if self._is_away:
+            raise Unavailable("vault.store", self.trouble)
         if self._vault is None:
             raise Malformed("vault.absent", ABSENT)
         return self._vault
 
     def _open(self) -> None:
+        self._is_away = False
+        try:
+            self._open_store()
+        except (BadConfig, Unavailable) as error:
+            if self._url.startswith("sqlite:"):
+                raise
+            self._close()
+            self._is_away, self.trouble = True, str(error)
+
+    def _open_store(self) -> None:
         vault = Vault(open_store(self._url), self._log)
         how = vault.how()
         if not how:
@@ -126,6 +143,8 @@ class Keeper:
         self._vault = vault
         try:
             self._unseal()
+        except Unavailable:
+            raise
         except (BadConfig, Refused) as error:
             self.trouble = str(error)
 
