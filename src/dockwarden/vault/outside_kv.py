@@ -258,8 +258,10 @@ class Kv:
             return Answer(response.status_code, _body(response))
         except requests.exceptions.SSLError:
             fault = Unavailable("vault.outside_tls", f"{self.place} shows no certificate that is believed here; nothing was sent; see [vault] ca")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
             fault = Unavailable("vault.outside_away", f"{self.place} does not answer; {if_away}")
+        except OSError:  # requests' own way to say that the file is not there
+            fault = Unavailable("vault.outside_tls", f"{self.place} was not asked: the file that [vault] ca names cannot be read")
         raise fault
 
     def _refusal(self, path: str, answer: Answer) -> Unavailable:

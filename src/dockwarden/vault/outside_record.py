@@ -24,7 +24,9 @@ from dockwarden.words.errors import Missing, Unavailable
 LABELS, OURS = "dockwarden.labels", "dockwarden."
 MOST_NOTES = 40
 """Versions that we say who made them of. Source: KV version 2 takes 64 keys of custom metadata, of 512 bytes each."""
-LONGEST_NAME = 200
+LONGEST_NAME_BYTES = 400
+SKEW = datetime.timedelta(seconds=30)
+"""How far the other vault's clock may be ahead of ours: what is deleted within that time is deleted."""
 USUAL_KEEP = 10
 TEXT, BINARY = "value", "value_base64"
 
@@ -99,7 +101,7 @@ def read_metadata(path: str, data: Mapping[str, Any], now: datetime.datetime) ->
 
 def note_of(by: str, size: int) -> str:
     """What is written beside a version: how long it is and who made it."""
-    return f"{size} {by[:LONGEST_NAME]}"
+    return f"{size} {by.encode()[:LONGEST_NAME_BYTES].decode(errors='ignore')}"
 
 
 def as_data(value: bytes) -> dict[str, str]:
@@ -150,7 +152,7 @@ def _labels(written: Labels, held: tuple[Held, ...]) -> dict[str, int]:
 
 
 def _held(number: int, version: Version, note: str, now: datetime.datetime) -> Held:
-    is_deleted = bool(version.deletion_time) and _time(version.deletion_time) <= now
+    is_deleted = bool(version.deletion_time) and _time(version.deletion_time) <= now + SKEW
     state = State.DESTROYED if version.destroyed else State.DELETED if is_deleted else State.LIVE
     size, _, by = note.partition(" ")
     at = int(_time(version.created_time).timestamp() * 1_000_000)
