@@ -18,8 +18,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dockwarden.cli import imports
 from dockwarden.cli.control import ask
+from dockwarden.cli.imports import clashes, path_of, rewritten, variables
 from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
@@ -174,22 +174,22 @@ def import_(
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(str(file), f"cannot be read ({error})", "name a .env or compose file") from None
-    found = imports.variables(text, str(file))
+    found = variables(text, str(file))
     for name in sorted(set(only or ()) - {one.name for one in found}):
         raise BadConfig(str(file), f"sets no variable {name}", f"it sets: {', '.join(one.name for one in found) or 'none'}")
     chosen = [one for one in found if (one.name in only if only else one.kind) and len(one.value)]
     if not chosen:
         typer.echo(f"{file}: nothing in it looks like a secret; name one with --only NAME")
         return
-    if twice := imports.clashes(chosen):
+    if twice := clashes(chosen):
         raise BadConfig(str(file), f"sets {', '.join(twice)} to different values", "import one service's at a time, with --only and another --under")
-    fresh, hidden = (imports.rewritten(text, chosen, under, hides=hides) for hides in (False, True))
+    fresh, hidden = (rewritten(text, chosen, under, hides=hides) for hides in (False, True))
     for line in difflib.unified_diff(hidden.splitlines(), fresh.splitlines(), str(file), str(file), lineterm="", n=1):
         typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
     if not yes:
         typer.confirm(f"keep {len(chosen)} values in the vault, and write {file} so?", abort=True)
     for one in chosen:
-        body = {"path": imports.path_of(under, one), "value": base64.b64encode(one.value.reveal()).decode(), "label": "current"}
+        body = {"path": path_of(under, one), "value": base64.b64encode(one.value.reveal()).decode(), "label": "current"}
         ask(settings, "secret/put", body)
     _replace(file, fresh)
     typer.echo(f"{file} names {len(chosen)} secrets now. Its old values are still in backups and in version control, if it was there: change them.")

@@ -130,7 +130,7 @@ def restore(
 
     Example: dockwarden vault restore /mnt/safe/vault.db
     """
-    settings = load_settings(config)
+    settings = _ours(config)
     if not file.is_file():
         raise BadConfig(str(file), "is no file", "name one that dockwarden vault backup made")
     if not yes:
@@ -151,7 +151,7 @@ def verify(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     Where the vault is unsealed by a file that you can read, or a passphrase or shares come on standard input, values are opened as well.
     Example: dockwarden vault verify
     """
-    settings = load_settings(config)
+    settings = _ours(config)
     store = open_store(settings.vault_url)
     snapshot = store.snapshot()
     try:
@@ -170,6 +170,14 @@ def verify(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
         verdict = "is not what was stored" if found.findings else "is right"
         typer.echo(f"the vault at change {found.change} {verdict}: {found.paths} paths, {found.versions} versions, {opened}")
     raise typer.Exit(1 if found.findings else 0)
+
+
+def _ours(config: Path) -> Settings:
+    """The settings, where secrets are kept in a vault of our own. Raises: BadConfig."""
+    settings = load_settings(config)
+    if settings.vault.outside:
+        raise BadConfig(f"{config}: [vault] outside", f"secrets are kept at {settings.vault.outside}", "do this there, with its own tools")
+    return settings
 
 
 async def _restored(settings: Settings, file: Path) -> Head:
@@ -224,6 +232,12 @@ def _secret_line(prompt: str, *, twice: bool = False) -> str:
 def _say(said: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(said))
+        return
+    if "outside" in said:
+        state = "does not answer" if not said["answers"] else "sealed" if said["sealed"] else "open"
+        typer.echo(f"{state}; run by {said['by']}")
+        if said["trouble"]:
+            typer.echo(said["trouble"], err=True)
         return
     state = "sealed" if said["sealed"] else f"open, at change {said['change']}"
     needs = f": {said['needed']} of {said['made']}, {said['have']} brought so far" if "needed" in said else ""

@@ -11,16 +11,18 @@ class ReadBuffer:
     So an idle connection holds no buffer at all, and a stalled one holds the one it could not pass on.
     """
 
-    __slots__ = ("array", "view")
+    __slots__ = ("_size", "array", "view")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = READ_BYTES) -> None:
+        """`size` bytes are read at once, at most."""
+        self._size = size
         self.renew()
 
     def wipe(self) -> None:
         """Overwrite what was read; nobody may hold a view of it."""
-        self.array[:] = bytes(READ_BYTES)
+        self.array[:] = bytes(self._size)
 
     def renew(self) -> None:
         """Leave the bytes to whoever holds a view of them, and go on with fresh ones."""
-        self.array = bytearray(READ_BYTES)
+        self.array = bytearray(self._size)
         self.view = memoryview(self.array)

@@ -78,7 +78,7 @@ class Keeper:
         self.trouble = ""
         """Why the vault did not unseal by itself; "" if it did, or nobody asked it to."""
         self._is_away = False
-        """Whether its server was not there, or another's: it is tried again at every call."""
+        """Whether it could not be read, its server was not there, or another's: it is tried again at every call."""
 
     @property
     def is_sealed(self) -> bool:
@@ -127,8 +127,8 @@ class Keeper:
         self._is_away = False
         try:
             self._open_store()
-        except (BadConfig, Unavailable) as error:
-            if self._url.startswith("sqlite:"):
+        except (BadConfig, Refused) as error:
+            if isinstance(error, BadConfig) and self._url.startswith("sqlite:"):
                 raise
             self._close()
             self._is_away, self.trouble = True, str(error)

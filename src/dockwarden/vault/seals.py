@@ -10,10 +10,9 @@ import secrets
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-import shamir_mnemonic  # type: ignore[import-untyped]  # it has no types of its own
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from dockwarden.vault.envelope import KEY_BYTES
@@ -168,12 +167,14 @@ def split(key: bytes, how: SharesSeal) -> list[str]:
     """
     if not 2 <= how.needed <= how.made <= MOST_SHARES:
         raise Malformed("vault.shares", f"write NEEDED-of-MADE with 2 <= NEEDED <= MADE <= {MOST_SHARES}, as 3-of-5")
+    shamir_mnemonic = _slip39()
     made: list[list[str]] = shamir_mnemonic.generate_mnemonics(1, [(how.needed, how.made)], key, iteration_exponent=0)
     return made[0]
 
 
 def combine(shares: Sequence[str]) -> bytes:
     """The key that `shares` bring back. Raises: WrongKey: a word is wrong, they are too few, or of different keys."""
+    shamir_mnemonic = _slip39()
     try:
         key: bytes = shamir_mnemonic.combine_mnemonics(list(shares))
     except shamir_mnemonic.MnemonicError:
@@ -183,9 +184,16 @@ def combine(shares: Sequence[str]) -> bytes:
 
 def is_share(text: str) -> bool:
     """Whether `text` is a whole share, every word of it right; nobody is told what is wrong with which."""
+    shamir_mnemonic = _slip39()
     try:
         shamir_mnemonic.Share.from_mnemonic(text)
     except shamir_mnemonic.MnemonicError:
         return False
     return True
 
+
+def _slip39() -> Any:
+    """The library of shares, loaded where there are any: its words would be in memory for nothing."""
+    import shamir_mnemonic  # type: ignore[import-untyped]  # it has no types of its own
+
+    return shamir_mnemonic

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dockwarden.vault.faults import Tampered
 from dockwarden.vault.rows import Head, KeyRow, VersionRow
 from dockwarden.vault.store import Change
 from dockwarden.vault.tree import Bucket
@@ -218,18 +219,27 @@ class SqlStore:
         return (psycopg.Error,)
 
     def _one(self, sql: str, *words: Any) -> Any:
-        return self._run(sql, *words).fetchone()
+        with self._answers():
+            return self._execute(sql, words).fetchone()
 
     def _all(self, sql: str, *words: Any) -> list[Any]:
-        return self._run(sql, *words).fetchall()
+        with self._answers():
+            return self._execute(sql, words).fetchall()
 
     def _run(self, sql: str, *words: Any) -> Cursor:
-        """Raises: Unavailable; within a change the driver's own error, which `_transaction` knows what to say of."""
-        try:
+        with self._answers():
             return self._execute(sql, words)
+
+    @contextlib.contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Raises: Unavailable. Tampered: a file that is damaged. Within a change the driver's own error: `_transaction` knows what to say of it."""
+        try:
+            yield
         except self._errors as error:
             if self._is_changing:
                 raise
+            if _is_damage(error):
+                raise Tampered("database", str(error)) from None
             raise Unavailable("vault.store", f"the vault's database does not answer ({type(error).__name__}); ask an operator") from None
 
     def _execute(self, sql: str, words: Sequence[Any]) -> Cursor:
@@ -286,6 +296,8 @@ def schema_of(url: str) -> str:
     except Exception as error:  # noqa: BLE001  of two drivers, each with its own; without tables is no error
         if "alembic_version" in str(error):
             return ""
+        if _is_damage(error):
+            raise _damaged(where_of(url), error) from None
         raise BadConfig(where_of(url), f"cannot be read ({type(error).__name__})", "see that it is a vault's database and can be reached") from None
     finally:
         connection.close()
@@ -320,7 +332,18 @@ def _connect(url: str) -> Any:
         made.execute(SESSION)
         return made
     except Exception as error:  # noqa: BLE001  of two drivers; its text may hold a password
+        if _is_damage(error):
+            raise _damaged(where, error) from None
         raise BadConfig(where, f"the vault's database cannot be opened ({type(error).__name__})", "see that it is there and may be used") from None
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether SQLite says that its file is not what it wrote. Source: SQLITE_CORRUPT and SQLITE_NOTADB, which are of no narrower class."""
+    return type(error) is sqlite3.DatabaseError
+
+
+def _damaged(where: str, error: Exception) -> BadConfig:
+    return BadConfig(where, f"is damaged ({error})", "move it away, and put a backup in its place with dockwarden vault restore")
 
 
 def _away() -> Unavailable:

@@ -79,18 +79,29 @@ class Bucket:
         return at, self.packed[at : at + HASH_BYTES] == name
 
 
+def _empty_at_levels() -> tuple[bytes, ...]:
+    """The hash of a node over nothing, by its level: the root's at 0, a bucket's at `LEVELS`."""
+    found = [EMPTY]
+    for _ in range(LEVELS):
+        found.append(hashlib.sha256(found[-1] * 2).digest())
+    return tuple(reversed(found))
+
+
+EMPTY_AT = _empty_at_levels()
+
+
 class Tree:
-    """The tree over all buckets, in memory (1 MiB): every node's hash, the root at 1, the children of n at 2n and 2n+1."""
+    """The tree over all buckets, in memory: every node's hash, the root at 1, the children of n at 2n and 2n+1.
+
+    Nodes that have nothing under them are not there; with a million secrets it takes about 5 MiB.
+    """
 
     __slots__ = ("_nodes",)
 
     def __init__(self, buckets: Mapping[int, bytes]) -> None:
         """`buckets` are the hashes of those that are not empty."""
-        self._nodes = bytearray(HASH_BYTES * 2 * BUCKETS)
-        for number in range(BUCKETS):
-            self._put(BUCKETS + number, buckets.get(number, EMPTY))
-        for node in range(BUCKETS - 1, 0, -1):
-            self._put(node, self._joined(node))
+        self._nodes: dict[int, bytes] = {}
+        self.change(buckets)
 
     @property
     def root(self) -> bytes:
@@ -109,7 +120,7 @@ class Tree:
     def change(self, changed: Mapping[int, bytes]) -> None:
         """Give some buckets other hashes."""
         for node, value in self._raised({BUCKETS + number: value for number, value in changed.items()}).items():
-            self._put(node, value)
+            self._nodes[node] = value
 
     def checked(self, number: int, packed: bytes) -> Bucket:
         """The bucket that `packed` is.
@@ -132,14 +143,8 @@ class Tree:
                 changes[node] = hashlib.sha256(left + right).digest()
         return changes
 
-    def _joined(self, node: int) -> bytes:
-        return hashlib.sha256(self._nodes[2 * node * HASH_BYTES : (2 * node + 2) * HASH_BYTES]).digest()
-
     def _get(self, node: int) -> bytes:
-        return bytes(self._nodes[node * HASH_BYTES : (node + 1) * HASH_BYTES])
-
-    def _put(self, node: int, value: bytes) -> None:
-        self._nodes[node * HASH_BYTES : (node + 1) * HASH_BYTES] = value
+        return self._nodes.get(node) or EMPTY_AT[node.bit_length() - 1]
 
 
 def head_mac(key: bytes, vault: str, seq: int, root: bytes, keyring: bytes) -> bytes:

@@ -48,11 +48,18 @@ class Verified:
 
 
 def verify(store: Store, log: Log, key: bytes | None = None, heard: Progress = lambda _paths: None) -> Verified:
-    """Look at all of `store`, which must not change meanwhile (`Store.snapshot`). Total, but for a store that cannot be read.
+    """Look at all of `store`, which must not change meanwhile (`Store.snapshot`).
 
     Raises:
-        WrongKey: `key` does not unseal this vault.
+        WrongKey: `key` does not unseal this vault. Unavailable: the database does not answer.
     """
+    try:
+        return _verified(store, log, key, heard)
+    except Tampered as error:  # the file is damaged so that no more of it can be read
+        return Verified("", 0, 0, 0, False, (Finding(error.place, error.what),))
+
+
+def _verified(store: Store, log: Log, key: bytes | None, heard: Progress) -> Verified:
     head, rows = store.head(), store.keyring()
     if head is None:
         return Verified("", 0, 0, 0, False, (Finding("head", "there is no vault here"),))

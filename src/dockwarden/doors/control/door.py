@@ -21,7 +21,7 @@ from dockwarden.words.secret import Secret
 
 CONTENT_TYPE = ((b"content-type", b"application/json"),)
 LONGEST_BODY = 4 << 20
-LIMITS = Limits(connections_per_principal=64, idle_s=60.0)
+LIMITS = Limits(connections_per_principal=64, idle_s=60.0, read_bytes=16 << 10)
 TAKEN = Refusal("the control socket", "another dockwarden serves this folder; stop it first")
 VERBS = "/v1/"
 

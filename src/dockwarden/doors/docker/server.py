@@ -24,7 +24,7 @@ from dockwarden.doors.docker.exchange import Exchange
 from dockwarden.doors.docker.grammar import RequestHeads
 from dockwarden.doors.docker.tls import TlsSide
 from dockwarden.logs import get_logger
-from dockwarden.upstream.read_buffer import ReadBuffer
+from dockwarden.upstream.read_buffer import READ_BYTES, ReadBuffer
 from dockwarden.words.errors import BadConfig, Busy
 from dockwarden.words.principal import Principal
 
@@ -61,12 +61,13 @@ Identify = Callable[[Peer], Principal]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one caller may cost. Streams under way are never cut for being idle."""
+    """What one caller may cost, and how much is read at once. Streams under way are never cut for being idle."""
 
     header_bytes: int = 32 << 10
     connections_per_principal: int = 256
     header_timeout_s: float = 10.0
     idle_s: float = 300.0
+    read_bytes: int = READ_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Server:
         self.handler, self._identify = handler, identify
         self.limits = limits or Limits()
         self.loop = asyncio.get_running_loop()
-        self.buffer = ReadBuffer()
+        self.buffer = ReadBuffer(self.limits.read_bytes)
         self.heads = RequestHeads()
         self.is_draining = False
         self._connections: set[ClientConnection] = set()

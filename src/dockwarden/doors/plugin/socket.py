@@ -24,7 +24,7 @@ BODY_BYTES = 32 << 20
 """The longest document: a body and an answer of a few MiB each, in base64."""
 
 FOR_EVER_S = 365 * 86_400.0
-LIMITS = Limits(connections_per_principal=4096, idle_s=FOR_EVER_S)
+LIMITS = Limits(connections_per_principal=4096, idle_s=FOR_EVER_S, read_bytes=16 << 10)
 """An Engine keeps its connections; one that we cut while it calls costs it a second's pause."""
 
 TAKEN = Refusal("[engine] plugin", "stop that, or choose another name: each dockwarden of a machine needs its own")

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from dockwarden.engine.finding import assigned, formats, links, names
-from dockwarden.engine.finding.assigned import assigned_in, is_basic, is_secret
+from dockwarden.engine.finding.assigned import BASIC, assigned_in, is_basic, is_secret
+from dockwarden.engine.finding.assigned import FINDINGS as ASSIGNED
 from dockwarden.engine.finding.chance import PUBLIC_TOKEN, TOKEN, is_hinted_random, is_random
 from dockwarden.engine.finding.finding import LOOKED_AT, Finding, Span, union
-from dockwarden.engine.finding.formats import formats_in
+from dockwarden.engine.finding.formats import FORMATS, formats_in
 from dockwarden.engine.finding.honest import MARK, is_reference
+from dockwarden.engine.finding.links import FINDINGS as IN_LINKS
 from dockwarden.engine.finding.links import links_in
-from dockwarden.engine.finding.names import Strength, is_of_public, says
+from dockwarden.engine.finding.names import CREDENTIALS, Strength, is_of_public, says
+from dockwarden.engine.finding.names import FINDINGS as NAMED
 from dockwarden.engine.finding.wrapped import BASE64, is_private_der, unwrapped_text
 
 ENTROPY = Finding("entropy", "it is one token that looks made by chance")
@@ -84,7 +86,7 @@ MOST_PASSES = 8
 
 def all_findings() -> frozenset[Finding]:
     """Return every finding that there is: whatever is looked at, nothing else is ever said of it."""
-    plain = {*(row.finding for row in formats.FORMATS), *links.FINDINGS, *assigned.FINDINGS, *names.FINDINGS, ENTROPY, DER}
+    plain = {*(row.finding for row in FORMATS), *IN_LINKS, *ASSIGNED, *NAMED, ENTROPY, DER}
     return frozenset(plain | {_wrapped(finding) for finding in plain})
 
 
@@ -101,8 +103,8 @@ def _by_name(name: str, value: str) -> Finding | None:
     said = says(name)
     if said.is_file and not any(letter in value for letter in "/\\."):
         return said.finding if is_hinted_random(value) else None
-    if said.strength is Strength.HINT and said.finding is names.CREDENTIALS and is_basic(value):
-        return assigned.BASIC
+    if said.strength is Strength.HINT and said.finding is CREDENTIALS and is_basic(value):
+        return BASIC
     return said.finding if is_secret(value, said) else None
 
 
