@@ -11,10 +11,11 @@ import pytest
 from dockwarden.vault.backup import copy, restore
 from dockwarden.vault.faults import Tampered, WrongKey
 from dockwarden.vault.sql import open_store
+from dockwarden.vault.vault import Vault
 from dockwarden.vault.verify import Verified, verify
 from dockwarden.words.errors import BadConfig, Malformed, Refused
 
-from .conftest import KEY, Made, put, value
+from .conftest import HOW, KEY, Made, MemoryLog, put, value
 
 PATHS = ("prod/a", "prod/b", "people/alice/token")
 
@@ -165,3 +166,51 @@ def test_a_restore_that_is_broken_off_leaves_what_was_there(full: Made, tmp_path
 
     assert before == full.store.head()
     assert "third of a" == value(full.again(), "prod/a")
+
+
+def test_a_damaged_file_is_found_and_nothing_wrong_is_served(empty_store: Path, tmp_path: Path) -> None:
+    """Bytes anywhere, not only in rows: what SQLite itself stumbles over is named, too."""
+    file, log = tmp_path / "vault.db", MemoryLog()
+    file.write_bytes(empty_store.read_bytes())
+    vault = Vault(open_store(f"sqlite://{file}"), log)
+    vault.create(KEY, HOW)
+    for number in range(40):
+        put(vault, f"value {number}", f"prod/p{number}")
+    vault.store.close()
+    whole, found = file.read_bytes(), 0
+    for at in range(0, len(whole), 4096):
+        file.write_bytes(whole[:at] + bytes(range(256)) * 16 + whole[at + 4096 :])
+        for beside in tmp_path.glob("vault.db-*"):
+            beside.unlink()
+        try:
+            store = open_store(f"sqlite://{file}")
+        except BadConfig as error:
+            assert "is damaged" in str(error)  # noqa: PT017  opening is one of two places where it shows
+            found += 1
+            continue
+        found += bool(verify(store, log, KEY).findings)
+        for number in range(40):
+            with contextlib.suppress(Refused, ValueError):
+                again = Vault(store, log)
+                again.unseal(KEY)
+                assert f"value {number}" == value(again, f"prod/p{number}")
+        store.close()
+
+    assert len(whole) // 4096 == found
+
+
+@pytest.mark.parametrize("left", [100, 4096, 5000, -4096, -1])
+def test_a_truncated_file_is_found(empty_store: Path, tmp_path: Path, left: int) -> None:
+    file, log = tmp_path / "vault.db", MemoryLog()
+    file.write_bytes(empty_store.read_bytes())
+    vault = Vault(open_store(f"sqlite://{file}"), log)
+    vault.create(KEY, HOW)
+    for number in range(40):
+        put(vault, f"value {number}", f"prod/p{number}")
+    vault.store.close()
+    file.write_bytes(file.read_bytes()[:left])
+
+    with contextlib.suppress(BadConfig):
+        store = open_store(f"sqlite://{file}")
+        assert verify(store, log, KEY).findings
+        store.close()

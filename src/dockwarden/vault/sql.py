@@ -163,6 +163,11 @@ class SqlStore:
         except self._errors as error:
             raise Unavailable("vault.store", f"the vault's database does not take the change ({type(error).__name__}); {result}") from None
 
+    def damage(self) -> list[str]:
+        """As `Store.damage`; PostgreSQL cannot be asked."""
+        said = [str(row[0]) for row in self._all("PRAGMA integrity_check(20)")] if self._is_sqlite else []
+        return [line for line in said if line != "ok"]
+
     def claim(self) -> None:
         """As `Store.claim`."""
         self._is_claimed = not self._is_sqlite  # a file of ours is guarded by the lock of the folder that it is in

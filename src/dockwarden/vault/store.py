@@ -54,6 +54,9 @@ class Store(Protocol):
     def commit(self, change: Change) -> None:
         """Write a change, whole and durable. Raises: Unavailable: `vault.store`; nothing was written."""
 
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with how it is laid out, in its own words; it looks at everything."""
+
     def claim(self) -> None:
         """Be the only one that changes it, until it is closed. Raises: Unavailable: `vault.store`: another is, or it does not answer."""
 

@@ -63,7 +63,7 @@ def _verified(store: Store, log: Log, key: bytes | None, heard: Progress) -> Ver
     head, rows = store.head(), store.keyring()
     if head is None:
         return Verified("", 0, 0, 0, False, (Finding("head", "there is no vault here"),))
-    findings: list[Finding] = []
+    findings = [Finding("database", line) for line in store.damage()]
     if keyring_digest(rows) != head.keyring:
         findings.append(Finding("keyring", "its hash is not the one in the head"))
     keys = _keys(head, rows, key, findings)
