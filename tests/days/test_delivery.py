@@ -150,3 +150,24 @@ def test_a_secret_in_clear_is_refused_and_the_way_out_can_be_pasted(warden: Ward
     put(warden, ALICE, "people/alice/DB_PASSWORD", b"Tr0ub4dor-and-3")
     done = warden.docker("run", "--rm", "-e", "DB_PASSWORD=dockwarden://people/alice/DB_PASSWORD", "busybox", "sh", "-c", "cat $DB_PASSWORD_FILE")
     assert (0, "Tr0ub4dor-and-3") == (done.returncode, done.stdout)
+
+
+@pytest.mark.parametrize("then", ["signal:USR1", "exec:sh -c 'echo renewed > /tmp/heard'"])
+def test_a_container_hears_that_a_secret_of_its_own_has_changed(warden: Warden, then: str) -> None:
+    put(warden, ALICE, "people/alice/heard", b"one")
+    program = "trap 'echo renewed > /tmp/heard' USR1; while true; do sleep 0.1; done"
+    words = ("--label", f"dockwarden.renew={then}", "-e", "H=dockwarden://people/alice/heard")
+    assert 0 == warden.docker("run", "-d", "--name", "hears", *words, "busybox", "sh", "-c", program).returncode
+    put(warden, ALICE, "people/alice/heard", b"two")
+    end = time.monotonic() + 5
+    while "renewed\n" != (heard := warden.docker("exec", "hears", "cat", "/tmp/heard").stdout):
+        assert time.monotonic() < end, heard
+    warden.docker("rm", "-f", "hears")
+
+
+@pytest.mark.parametrize("then", ["signal:", "signal:rm -rf", "exec:", "exec:'", "reboot"])
+def test_what_cannot_follow_a_renewal_is_refused(warden: Warden, then: str) -> None:
+    words = ("--label", f"dockwarden.renew={then}", "-e", REFERENCE)
+
+    assert "dockwarden.renew" in warden.docker("create", *words, "busybox", "true").stderr
+    assert 0 != warden.docker("create", "--label", "dockwarden.renew=signal:HUP", "busybox", "true").returncode

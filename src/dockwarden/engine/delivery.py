@@ -11,6 +11,7 @@ the mount name paths and versions, never values; `dockwarden.seal` proves that t
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ import msgspec
 from dockwarden.engine.bodies.container import DriverConfig, HostConfig, Mount, VolumeOptions
 from dockwarden.engine.driver import GID, KIND, SEAL, UID, Seal
 from dockwarden.engine.fields import is_given, read
-from dockwarden.engine.labels import ASKING
+from dockwarden.engine.labels import ASKING, RENEW, is_asking
 from dockwarden.engine.mounts import clean
 from dockwarden.engine.references import at_way, json_map, put_in_body
 from dockwarden.engine.runs import NO_LIST, NO_TEXTS, run_of_create
@@ -35,8 +36,9 @@ FOLDER = "/run/secrets"
 SUFFIX = "_FILE"
 SECRETS = "secrets"
 """The kind of such a volume."""
-FILES, USED_BY, FACTS = "dockwarden.files", "dockwarden.for", "dockwarden.facts"
+FILES, USED_BY, FACTS, THEN = "dockwarden.files", "dockwarden.for", "dockwarden.facts", "dockwarden.then"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9+-]{0,15}|[1-9][0-9]?", re.ASCII)
 NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 LABELS = frozenset({"current", "pending", "previous"})
 MOST = 256
@@ -62,7 +64,7 @@ class File(msgspec.Struct, frozen=True, array_like=True):
 class Delivery:
     """What one container gets: the files, for whom and on which facts policy is asked at each start, and who owns them in the container.
 
-    `facts` are those of the create, as JSON.
+    `facts` are those of the create, as JSON. `then` is what follows when a file was renewed: `signal:NAME`, `exec:COMMAND` or "".
     """
 
     files: tuple[File, ...]
@@ -70,11 +72,13 @@ class Delivery:
     facts: str
     uid: int
     gid: int
+    then: str = ""
 
     def options(self) -> dict[str, str]:
         """The mount's options, not sealed yet."""
         files = msgspec.json.encode(self.files).decode()
-        return {KIND: SECRETS, FILES: files, USED_BY: self.used_by, FACTS: self.facts, UID: str(self.uid), GID: str(self.gid)}
+        options = {KIND: SECRETS, FILES: files, USED_BY: self.used_by, FACTS: self.facts, UID: str(self.uid), GID: str(self.gid)}
+        return {**options, THEN: self.then} if self.then else options
 
 
 def read_delivery(options: Mapping[str, str]) -> Delivery:
@@ -91,7 +95,7 @@ def read_delivery(options: Mapping[str, str]) -> Delivery:
         raise Malformed("volume.options", "the options of this volume of secrets cannot be read; make the container again") from None
     if not files or not all(NAME.fullmatch(file.name) for file in files) or not who or min(uid, gid) < 0:
         raise Malformed("volume.options", "the options of this volume of secrets cannot be meant; make the container again")
-    return Delivery(files, who, facts, uid, gid)
+    return Delivery(files, who, facts, uid, gid, options.get(THEN, ""))
 
 
 def asked_files(call: EngineCall) -> tuple[File, ...]:
@@ -111,9 +115,33 @@ def asked_files(call: EngineCall) -> tuple[File, ...]:
     for label, value in labels.items():
         if label.startswith(ASKING):
             _add(found, _file(label.removeprefix(ASKING), value.removeprefix(SCHEME), f"Labels {label}"))
+    if RENEW in labels and not found:
+        raise Malformed("secret.renew", f"Labels {RENEW} is for containers with secrets, and this one has none; leave it out")
     if len(found) > MOST:
         raise Malformed("secret.reference", f"a container has at most {MOST} secrets; give it fewer")
     return tuple(found.values())
+
+
+def asked_then(call: EngineCall) -> str:
+    """What a create wants done when a secret of its own was renewed, "" for nothing.
+
+    Raises:
+        Malformed: `secret.renew`.
+    """
+    labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
+    then = labels.get(RENEW, "")
+    kind, _, what = then.partition(":")
+    if then and not (kind == "signal" and SIGNAL.fullmatch(what)) and not (kind == "exec" and words_of(what)):
+        raise Malformed("secret.renew", f"Labels {RENEW}: write signal:HUP, or exec:COMMAND with its words")
+    return then
+
+
+def words_of(command: str) -> list[str]:
+    """The words of a command as a shell would split them, none where it cannot."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
 
 
 def refuse_elsewhere(call: EngineCall) -> None:
@@ -164,7 +192,7 @@ def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str
     user = NUMBERS.fullmatch(run.user or "0:0")
     if user is None:
         raise Forbidden("secret.user", "the container's user cannot be told as numbers, so its secrets would be nobody's; write --user UID:GID")
-    options = Delivery(files, used_by, facts, int(user[1]), int(user[2])).options()
+    options = Delivery(files, used_by, facts, int(user[1]), int(user[2]), asked_then(call)).options()
     options[SEAL] = seal(options)
     mount = Mount(Type="volume", Target=FOLDER, VolumeOptions=VolumeOptions(NoCopy=True, DriverConfig=DriverConfig(Name=plugin, Options=options)))
     if not is_given(call.body, "HostConfig"):
@@ -173,7 +201,7 @@ def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str
     call = put_in_body(call, MOUNTS, [*(entries if isinstance(entries, list) else ()), mount])
     call = put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: file.name for file in files}))
     labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
-    return put_in_body(call, ("Labels",), {name: value for name, value in labels.items() if not name.startswith(ASKING)})
+    return put_in_body(call, ("Labels",), {name: value for name, value in labels.items() if not is_asking(name)})
 
 
 def to_held(call: EngineCall, files: tuple[File, ...], held: Mapping[str, str]) -> EngineCall:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 RESERVED = "dockwarden."
 ASKING = "dockwarden.secret."
 """What a create may say under our prefix: which secret it wants as which file; it does not stay a label."""
+RENEW = "dockwarden.renew"
+"""What a create may say, too: `signal:HUP` or `exec:COMMAND`, sent to the container once a secret of its own has changed."""
 OWNER, CALL = "dockwarden.owner", "dockwarden.call"
 
 LABELLED: Mapping[str, tuple[Way, ...]] = {
@@ -58,6 +60,11 @@ def is_reserved(name: str) -> bool:
     return name.strip().casefold().startswith(RESERVED)
 
 
+def is_asking(name: str) -> bool:
+    """Whether a create's label of ours is a wish of the caller's and not a claim."""
+    return name.startswith(ASKING) or name == RENEW
+
+
 def refuse_reserved(names: Iterable[str], place: str) -> None:
     """Raise if one of `names` is ours.
 
@@ -87,7 +94,7 @@ def _label_names(call: EngineCall) -> Iterator[tuple[str, Iterable[str]]]:
         labels = at_way(call.body, way)
         if isinstance(labels, Mapping):
             asks = action == "container.create"
-            yield place_of(way), (name for name in labels if not (asks and name.startswith(ASKING)))
+            yield place_of(way), (name for name in labels if not (asks and is_asking(name)))
     if action == "image.build":
         yield "query parameter labels", json_map(call, "labels")
     way = MOUNTS.get(action, ())

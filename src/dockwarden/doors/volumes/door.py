@@ -18,7 +18,7 @@ from dockwarden.doors.volumes.protocol import IMPLEMENTS, VolumeProtocol
 from dockwarden.doors.volumes.records import Records
 from dockwarden.doors.volumes.seal import Sealer
 from dockwarden.doors.volumes.secrets import Fetch, Secrets
-from dockwarden.engine.delivery import SECRETS, read_delivery
+from dockwarden.engine.delivery import SECRETS, Delivery, read_delivery
 from dockwarden.words.errors import Refused
 
 
@@ -70,8 +70,8 @@ class VolumeDoor:
         """As `Mender.mend`: once the Engine answers, and from time to time."""
         return await self._mender.mend(ask)
 
-    async def renew(self, path: str) -> list[str]:
-        """Give running containers the current version of a secret; return the volumes whose files changed. A failure keeps what is there."""
+    async def renew(self, path: str) -> list[tuple[str, Delivery]]:
+        """Give running containers the current version of a secret; return what changed, by volume. A failure keeps what is there."""
         return await asyncio.to_thread(self._renew, path)
 
     def holders(self, path: str) -> list[Holder]:
@@ -82,12 +82,12 @@ class VolumeDoor:
             found += [Holder(name, file.name, held.get(file.name, 0), delivery.used_by) for file in delivery.files if file.path == path]
         return found
 
-    def _renew(self, path: str) -> list[str]:
+    def _renew(self, path: str) -> list[tuple[str, Delivery]]:
         changed = []
         for name, options in self.driver.of_kind(SECRETS):
             try:
                 if self._secrets.renew(name, options, path):
-                    changed.append(name)
+                    changed.append((name, read_delivery(options)))
             except Refused as error:
                 self._tell("renew", name, options, error)
         return changed

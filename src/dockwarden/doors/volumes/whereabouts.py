@@ -12,7 +12,10 @@ import msgspec
 from dockwarden.doors.volumes.canary import Asked
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.engine.call import Request
+from dockwarden.engine.delivery import Delivery, words_of
 from dockwarden.words.errors import Unavailable
+
+JSON = (("content-type", "application/json"),)
 
 
 class Whereabouts:
@@ -23,9 +26,26 @@ class Whereabouts:
         self._volumes, self._ask = volumes, ask
 
     async def renew(self, path: str) -> int:
-        """Give running containers the current version of `path`; return how many got another file."""
+        """Give running containers the current version of `path`, and do what each asked for then; return how many got another file."""
         volumes = self._volumes()
-        return len(await volumes.renew(path)) if volumes is not None else 0
+        changed = await volumes.renew(path) if volumes is not None else []
+        for volume, delivery in changed:
+            if delivery.then:
+                for container in await self._containers(volume):
+                    await self._follow(str(container["Id"]), delivery)
+        return len(changed)
+
+    async def _follow(self, container: str, delivery: Delivery) -> None:
+        """Send the signal, or run the command as the container's user. One that has ended meanwhile needs neither."""
+        kind, _, what = delivery.then.partition(":")
+        if kind == "signal":
+            await self._ask(Request("POST", f"/containers/{container}/kill?signal={quote(what)}", (), b""))
+            return
+        body = msgspec.json.encode({"Cmd": words_of(what), "User": f"{delivery.uid}:{delivery.gid}"})
+        made = await self._ask(Request("POST", f"/containers/{container}/exec", JSON, body))
+        if made.status == 201:
+            id = msgspec.json.decode(made.body, type=dict[str, Any])["Id"]
+            await self._ask(Request("POST", f"/exec/{id}/start", JSON, b'{"Detach":true}'))
 
     async def where(self, path: str) -> list[Mapping[str, Any]]:
         """Each file of each container that is made to hold `path`, with the version it has now (0: the container does not run).
