@@ -80,6 +80,7 @@ from dockwarden.vault.outside_keeper import OutsideKeeper
 from dockwarden.vault.outside_login import ByRole, ByToken
 from dockwarden.vault.outside_verbs import OutsideVerbs
 from dockwarden.vault.process import keep_memory_to_ourselves
+from dockwarden.vault.vault import Vault
 from dockwarden.words.ask import Verdict
 from dockwarden.words.errors import BadConfig, Forbidden, Hidden, Missing, Refused
 from dockwarden.words.principal import NOBODY, Principal
@@ -91,6 +92,7 @@ RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
 BANNER_S = 60.0
+REAFFIRM_S = 6 * 3600.0
 AFTER_DRAIN_S = 5.0
 """How long a process that stops may take from the end of its drain to its own."""
 YOUNG_OBJECTS, OLDER_GENERATIONS = 20_000, (10, 50)
@@ -378,7 +380,7 @@ async def _serve(settings: Settings, held: Hold) -> None:
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        lasting = (_learned_late(house, learning), _watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house))
+        lasting = (_learned_late(house, learning), _watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house), _reaffirm(house))
         tasks = [asyncio.ensure_future(work) for work in lasting]
         _say_ready(house)
         await stop.wait()
@@ -461,6 +463,14 @@ def _snapshot(house: House) -> None:
             house.snapshot_seq = seq
         except sqlite3.Error as error:
             house.log.error("snapshot failed", because=str(error))
+
+
+async def _reaffirm(house: House) -> None:
+    """Let the ledger's newest days know where the vault stands, however long ago it last changed."""
+    while isinstance(house.keeper, Keeper):
+        await asyncio.sleep(REAFFIRM_S)
+        with contextlib.suppress(Refused):
+            await house.keeper.run(Vault.reaffirm)
 
 
 async def _banner(house: House) -> None:

@@ -197,6 +197,16 @@ def test_yesterday_s_whole_database_is_refused_and_named(made: Made) -> None:
         made.again()
 
 
+def test_a_ledger_that_let_old_entries_go_still_knows_the_vault(made: Made) -> None:
+    put(made.vault, "one")
+    made.log.said.clear()
+    with pytest.raises(WentBack):
+        made.again()
+
+    made.vault.reaffirm()
+    assert "one" == value(made.again())
+
+
 def test_yesterday_s_ledger_is_refused_too(made: Made) -> None:
     put(made.vault, "one")
     said, ends = list(made.log.said), list(made.log.ends)

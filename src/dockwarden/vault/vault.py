@@ -156,6 +156,11 @@ class Vault:
         self._log.kept(head.vault, head.seq, head.name)
         self._keys, self._tree, self._head = keys, tree, head
 
+    def reaffirm(self) -> None:
+        """Tell the ledger anew where the vault stands, so that a ledger that lets old entries go still knows. Nothing while it is sealed."""
+        if self._head is not None:
+            self._log.kept(self._head.vault, self._head.seq, self._head.name)
+
     def seal(self) -> None:
         """Forget the keys."""
         self._keys = self._tree = self._head = self._doubt = None
