@@ -124,6 +124,7 @@ class House:
     lock: LockDoor | None = None
     operate: OperateServer | None = None
     uses: Uses = field(init=False)
+    whereabouts: Whereabouts = field(init=False)
     engine: EngineAbout | None = None
     engine_trouble: str = ""
     snapshot_seq: int = 0
@@ -278,7 +279,7 @@ async def open_vault(house: House) -> None:
 
     tools = frozenset(door.as_ for door in settings.doors if door.as_)
     house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
-    whereabouts = Whereabouts(lambda: house.volumes, house.ask)
+    whereabouts = house.whereabouts = Whereabouts(lambda: house.volumes, house.ask)
     secrets = SecretVerbs(keeper, house.rulebook, whereabouts)
     vault: Mapping[str, Verb]
     if isinstance(keeper, Keeper):
@@ -371,6 +372,7 @@ async def _serve(settings: Settings, held: Hold) -> None:
     try:
         await open_vault(house)
         await open_volumes(house)
+        await house.whereabouts.catch_up(house.uses.keeper)
         await open_lock(house)
         learning = asyncio.ensure_future(learn_engine(house))
         with contextlib.suppress(TimeoutError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,22 @@ def test_what_cannot_follow_a_renewal_is_refused(warden: Warden, then: str) -> N
 
     assert "dockwarden.renew" in warden.docker("create", *words, "busybox", "true").stderr
     assert 0 != warden.docker("create", "--label", "dockwarden.renew=signal:HUP", "busybox", "true").returncode
+
+
+def test_what_changed_while_a_kill_came_between_is_caught_up_with(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/late", b"one")
+    assert 0 == warden.docker("run", "-d", "--name", "late", "-e", "L=dockwarden://people/alice/late", "busybox", "sleep", "600").returncode
+    warden.stop(signal.SIGKILL)
+    files = [file for file in Path("/run/dockwarden").glob("*/secrets/*/L") if file.read_bytes() == b"one"]
+    held = files[0].parent.with_name(f"{files[0].parent.name}.held")
+    put_aside = held.read_text()
+    warden.start()
+    put(warden, ALICE, "people/alice/late", b"two")
+    warden.stop(signal.SIGKILL)
+    held.write_text(put_aside)  # as if the kill had come before the delivery
+    files[0].unlink()
+    files[0].write_bytes(b"one")
+    warden.start()
+
+    assert "two" == warden.docker("exec", "late", "cat", "/run/secrets/L").stdout
+    warden.docker("rm", "-f", "late")

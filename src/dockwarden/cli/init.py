@@ -122,12 +122,15 @@ def _write(file: Path, text: str) -> None:
 
 def make_seal_key(state: Path) -> None:
     """Make the key that seals what the volume driver is told, 0600, unless it is there."""
-    try:
-        handle = os.open(state / "seal.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if (state / "seal.key").exists():
         return
-    with os.fdopen(handle, "wb") as out:
+    part = state / "seal.key.part"
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         out.write(os.urandom(32))
+        out.flush()
+        os.fsync(out.fileno())
+    part.rename(state / "seal.key")
 
 
 def settings_text(dir: Path, wanted: Wanted) -> str:

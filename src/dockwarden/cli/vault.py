@@ -23,12 +23,12 @@ from dockwarden.ledger.writer import Ledger
 from dockwarden.settings import Settings, load_settings
 from dockwarden.vault import seals
 from dockwarden.vault.backup import restore as put_back
-from dockwarden.vault.keyring import ROOT
+from dockwarden.vault.keyring import ROOT, open_keyring
 from dockwarden.vault.log import OpenLog, ReadLog
 from dockwarden.vault.rows import Head
 from dockwarden.vault.sql import SqlStore, open_store
 from dockwarden.vault.verify import verify as check
-from dockwarden.words.errors import BadConfig
+from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.secret import Secret
 
 app = typer.Typer(name="vault", no_args_is_help=True, help="The vault itself: sealed or open, and its keys.")
@@ -88,7 +88,12 @@ def rekey(
         body["passphrase"] = base64.b64encode(_secret_line("new passphrase: ", twice=True).encode()).decode()
     elif by != "file":
         raise BadConfig("--by", f"{by!r} is no way to unseal a vault", "write file, passphrase, or NEEDED-of-MADE as 3-of-5")
-    _say(ask(settings, "vault/rekey", body), as_json)
+    said = ask(settings, "vault/rekey", body)
+    if "shares" in said:
+        _say_shares(said["shares"], as_json)
+        said = ask(settings, "vault/rekey-confirm", {"shares": said["shares"][: said["needed_shares"]]})
+    if not (found and as_json):
+        _say(said, as_json)
 
 
 @app.command()
@@ -152,8 +157,12 @@ def verify(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     Example: dockwarden vault verify
     """
     settings = _ours(config)
-    store = open_store(settings.vault_url)
-    snapshot = store.snapshot()
+    try:
+        store = open_store(settings.vault_url)
+        snapshot = store.snapshot()
+    except BadConfig as error:
+        typer.echo(error)
+        raise typer.Exit(1) from None
     try:
         key = _key_at_hand(settings, snapshot)
         with Console(stderr=True).status("looking at every row") as status:
@@ -209,15 +218,26 @@ def _key_at_hand(settings: Settings, store: SqlStore) -> bytes | None:
     lines = [] if sys.stdin.isatty() else [line.strip() for line in sys.stdin.read().splitlines() if line.strip()]
     match seals.read_how(text):
         case seals.FileSeal():
-            try:
-                return seals.read_key_file(settings.vault_key)
-            except BadConfig:
-                return None
+            return _key_in_files(settings.vault_key, store)
         case seals.PassphraseSeal() as how if lines:
             return seals.passphrase_key(how, Secret(lines[0].encode()))
         case seals.SharesSeal() if lines:
             return seals.combine(lines)
     return None
+
+
+def _key_in_files(file: Path, store: SqlStore) -> bytes | None:
+    """The key in the key file; or in the one that waits to take its place, where a crash came in the middle of a re-key."""
+    head, key = store.head(), None
+    for one in (seals.new_key_file(file), file):
+        try:
+            key = seals.read_key_file(one)
+            if head is not None and one != file:
+                open_keyring(head.vault, store.keyring(), key)
+                return key
+        except (BadConfig, Refused):
+            continue
+    return key
 
 
 def _secret_line(prompt: str, *, twice: bool = False) -> str:
@@ -227,6 +247,16 @@ def _secret_line(prompt: str, *, twice: bool = False) -> str:
     if twice and text != getpass.getpass("once more: "):
         raise BadConfig("the prompt", "the two were not the same; nothing was changed", "type it again")
     return text
+
+
+def _say_shares(shares: list[str], as_json: bool) -> None:
+    """Show the new shares, all of them, before the vault takes the key that they make."""
+    if as_json:
+        typer.echo(json.dumps({"shares": shares}))
+    else:
+        for number, share in enumerate(shares, 1):
+            typer.echo(f"share {number}, for one person alone; it is shown this once:\n{share}\n")
+    sys.stdout.flush()
 
 
 def _say(said: dict[str, Any], as_json: bool) -> None:
@@ -244,5 +274,3 @@ def _say(said: dict[str, Any], as_json: bool) -> None:
     typer.echo(f"{state}; unsealed by {said['by']}{needs}")
     if said.get("trouble"):
         typer.echo(f"not unsealed at start: {said['trouble']}", err=True)
-    for number, share in enumerate(said.get("shares", ()), 1):
-        typer.echo(f"\nshare {number}, for one person alone; it is shown this once:\n{share}")

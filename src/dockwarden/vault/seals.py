@@ -95,6 +95,11 @@ def write_key_file(file: Path, key: bytes) -> None:
         out.write(key.hex().encode() + b"\n")
         out.flush()
         os.fsync(out.fileno())
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def new_key_file(file: Path) -> Path:

@@ -17,6 +17,7 @@ from dockwarden.policy.decide import decide
 from dockwarden.vault import seals
 from dockwarden.vault.backup import copy
 from dockwarden.vault.envelope import KEY_BYTES
+from dockwarden.vault.faults import Sealed
 from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.vault import Vault
 from dockwarden.words.ask import Ask, Kind, Resource
@@ -51,18 +52,28 @@ class Rekey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return "Rekey(...)"
 
 
+class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New shares that were received: enough of them to unseal the vault."""
+
+    shares: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "Confirm(...)"
+
+
 class VaultVerbs:
     """The verbs of noun `vault`."""
 
     def __init__(self, keeper: Keeper, rulebook: Rulebook, key_file: Path, backups: Path) -> None:
         self._keeper, self._rulebook, self._key_file, self._backups = keeper, rulebook, key_file, backups
         self._shares: list[str] = []
+        self._proposed: seals.SharesSeal | None = None
 
     def verbs(self) -> dict[str, Verb]:
         """Each verb by its name in the path."""
         return {
             "vault/status": self.status, "vault/seal": self.seal, "vault/unseal": self.unseal, "vault/rekey": self.rekey,
-            "vault/rotate": self.rotate, "vault/backup": self.backup,
+            "vault/rekey-confirm": self.confirm, "vault/rotate": self.rotate, "vault/backup": self.backup,
         }
 
     async def status(self, call: Call) -> Mapping[str, Any]:
@@ -97,10 +108,13 @@ class VaultVerbs:
         return await self._done(call)
 
     async def rekey(self, call: Call) -> Mapping[str, Any]:
-        """Another root key under another unseal key; `shares` of the answer are to be given to people, and are shown this once."""
+        """Another root key under another unseal key.
+
+        New shares change nothing yet: `shares` of the answer are to be given to people, and the vault takes the key they make once enough
+        of them come back in `rekey-confirm`. So a crash never leaves a vault whose shares nobody has seen.
+        """
         asked = call.read(Rekey)
         await self._intend(call, "vault.rekey", {"by": asked.by})
-        shares: list[str] = []
         how: seals.How
         if asked.by == "file":
             how, key = seals.FileSeal(), secrets.token_bytes(KEY_BYTES)
@@ -110,10 +124,25 @@ class VaultVerbs:
             key = seals.passphrase_key(how, seals.checked_passphrase(Secret(asked.passphrase)))
             await self._keeper.run(lambda vault: vault.rekey(key, seals.written(how)))
         else:
-            how, key = seals.SharesSeal(needed=asked.shares[0], made=asked.shares[1]), secrets.token_bytes(KEY_BYTES)
-            shares = seals.split(key, how)
-            await self._keeper.run(lambda vault: vault.rekey(key, seals.written(how)))
-        return {**await self._done(call), "shares": shares}
+            if self._keeper.is_sealed:
+                raise Sealed
+            how = seals.SharesSeal(needed=asked.shares[0], made=asked.shares[1])
+            shares = seals.split(secrets.token_bytes(KEY_BYTES), how)
+            self._proposed = how
+            return {**await self._done(call), "shares": shares, "needed_shares": how.needed}
+        return await self._done(call)
+
+    async def confirm(self, call: Call) -> Mapping[str, Any]:
+        """Take the key that enough of the new shares make."""
+        asked = call.read(Confirm)
+        await self._intend(call, "vault.rekey", {"by": "shares"})
+        how = self._proposed
+        if how is None or len(asked.shares) < how.needed:
+            raise Malformed("vault.confirm", "bring as many of the new shares as unseal the vault, right after dockwarden vault rekey made them")
+        key = seals.combine(asked.shares)
+        await self._keeper.run(lambda vault: vault.rekey(key, seals.written(how)))
+        self._proposed = None
+        return await self._done(call)
 
     async def rotate(self, call: Call) -> Mapping[str, Any]:
         """A new term, all data keys brought under it, and the old terms gone. It is taken up where it was left, if it was."""

@@ -82,6 +82,16 @@ class VolumeDoor:
             found += [Holder(name, file.name, held.get(file.name, 0), delivery.used_by) for file in delivery.files if file.path == path]
         return found
 
+    def following(self) -> dict[str, set[tuple[str, int]]]:
+        """Of every secret that is in use and to be renewed: the label that is followed and the version that is there, for each file."""
+        found: dict[str, set[tuple[str, int]]] = {}
+        for name, options in self.driver.of_kind(SECRETS):
+            held = self._secrets.held(name)
+            for file in read_delivery(options).files if held else ():
+                if not file.version:
+                    found.setdefault(file.path, set()).add((file.label, held.get(file.name, 0)))
+        return found
+
     def _renew(self, path: str) -> list[tuple[str, Delivery]]:
         changed = []
         for name, options in self.driver.of_kind(SECRETS):

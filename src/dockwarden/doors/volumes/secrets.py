@@ -125,7 +125,9 @@ class Secrets:
                 for left in set(os.listdir(fd)) - wanted:  # noqa: PTH208  by descriptor
                     os.unlink(left, dir_fd=fd)
                 versions = {**self.held(spot.name), **{file.name: one.version for file, one in zip(files, given, strict=True)}}
-                _held(spot).write_bytes(msgspec.json.encode({name: version for name, version in versions.items() if name in wanted}))
+                part = spot.with_name(f"{spot.name}.part")
+                part.write_bytes(msgspec.json.encode({name: version for name, version in versions.items() if name in wanted}))
+                part.replace(_held(spot))
             except BaseException:
                 os.close(fd)
                 raise

@@ -30,7 +30,7 @@ class Uses:
 
     def __init__(self, keeper: KeepsSecrets, rulebook: Rulebook, ledger: Ledger, tools: frozenset[str], loop: asyncio.AbstractEventLoop) -> None:
         """`tools` are the names of doors that stand for somebody who is no person."""
-        self._keeper, self._rulebook, self._ledger, self._tools, self._loop = keeper, rulebook, ledger, tools, loop
+        self.keeper, self._rulebook, self._ledger, self._tools, self._loop = keeper, rulebook, ledger, tools, loop
 
     async def may_use(self, principal: Principal, files: Sequence[File], facts: Mapping[str, Any], policies: PolicySet) -> None:
         """Return if `principal` may have a container with `files`, and all of them are there to be given.
@@ -42,7 +42,7 @@ class Uses:
         for file in files:
             if not _verdict(principal, file.path, facts, policies).is_allowed:
                 raise _absent(file)
-        await self._keeper.run(lambda vault: _look(vault, files))
+        await self.keeper.run(lambda vault: _look(vault, files))
 
     def fetch(self, delivery: Delivery, files: Sequence[File]) -> Sequence[Given]:
         """What a container is given as it starts, or as a secret it holds is renewed.
@@ -67,7 +67,7 @@ class Uses:
                 raise Forbidden("secret.no_more", f"{what}; ask an operator, or make the container without it")
         entries = [_entry(principal, file, verdict) for file, verdict in zip(files, verdicts, strict=True)]
         asyncio.run_coroutine_threadsafe(self._record(entries), self._loop).result()
-        return self._keeper.run_here(lambda vault: [_given(vault, file) for file in files])
+        return self.keeper.run_here(lambda vault: [_given(vault, file) for file in files])
 
     async def _record(self, entries: Sequence[Entry]) -> None:
         """Write all, and return when they are durable."""

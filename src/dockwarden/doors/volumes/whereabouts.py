@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,8 @@ from dockwarden.doors.volumes.canary import Asked
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.engine.call import Request
 from dockwarden.engine.delivery import Delivery, words_of
-from dockwarden.words.errors import Unavailable
+from dockwarden.vault.keeper import KeepsSecrets
+from dockwarden.words.errors import Refused, Unavailable
 
 JSON = (("content-type", "application/json"),)
 
@@ -34,6 +36,16 @@ class Whereabouts:
                 for container in await self._containers(volume):
                     await self._follow(str(container["Id"]), delivery)
         return len(changed)
+
+    async def catch_up(self, keeper: KeepsSecrets) -> None:
+        """Renew what has changed while nobody told: after a kill between a new version and its delivery, for one."""
+        volumes = self._volumes()
+        following = await asyncio.to_thread(volumes.following) if volumes is not None else {}
+        for path, held in following.items():
+            with contextlib.suppress(Refused):
+                labels = await keeper.run(lambda vault, path=path: vault.record(path).labels)  # type: ignore[misc]  # a default
+                if any(labels.get(label, version) != version for label, version in held):
+                    await self.renew(path)
 
     async def _follow(self, container: str, delivery: Delivery) -> None:
         """Send the signal, or run the command as the container's user. One that has ended meanwhile needs neither."""
