@@ -19,6 +19,8 @@ check: venv         ## style, types, layers, locks, reference pages
 bench: venv         ## against going direct and against a plain proxy, in one run
 	@scripts/packages docker.io busybox-static iproute2 haproxy
 	$(PYTHON) -m bench.door
+	$(PYTHON) -m bench.vault
+	$(PYTHON) -m bench.finding
 
 fuzz: venv          ## the parsers' properties, for long
 	DOCKWARDEN_EXAMPLES=20000 $(PYTHON) -m pytest -q -m fuzz --timeout 3600

@@ -191,3 +191,17 @@ def test_what_changed_while_a_kill_came_between_is_caught_up_with(warden: Warden
 
     assert "two" == warden.docker("exec", "late", "cat", "/run/secrets/L").stdout
     warden.docker("rm", "-f", "late")
+
+
+def test_a_sealed_vault_stops_a_start_and_says_so(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/sealed", b"x")
+    words = ("--name", "sealed", "--restart", "always", "-e", "S=dockwarden://people/alice/sealed")
+    assert 0 == warden.docker("create", *words, "busybox", "sleep", "600").returncode
+    assert 0 == cli(warden, "vault", "seal").returncode
+    done = warden.docker("start", "sealed")
+    assert 0 != done.returncode
+    assert "dockwarden: the vault is sealed" in done.stderr
+    assert "vault is sealed" in warden.docker("create", "-e", REFERENCE, "busybox", "true").stderr
+    assert 0 == cli(warden, "vault", "unseal").returncode
+    assert 0 == warden.docker("start", "sealed").returncode
+    warden.docker("rm", "-f", "sealed")

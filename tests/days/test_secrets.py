@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -169,6 +170,25 @@ def test_yesterday_s_vault_in_today_s_place_is_refused_and_named(lone: Warden) -
     refused = cli(lone, "secret", "get", "prod/a")
     assert (1, "") == (refused.returncode, refused.stdout)
     assert "ledger" in cli(lone, "vault", "status").stderr
+
+
+def test_a_credential_that_is_not_there_is_said_and_changes_nothing(lone: Warden) -> None:
+    done = cli(lone, "vault", "rekey", "--by", "credential")
+
+    assert (1, True) == (done.returncode, "LoadCredentialEncrypted" in done.stderr)
+    assert "file" in cli(lone, "vault", "status").stdout
+
+
+def test_a_credential_of_the_service_manager_unseals(lone: Warden, tmp_path: Path) -> None:
+    lone.stop()
+    (tmp_path / "dockwarden.unseal").write_text(secrets.token_hex(32))
+    lone.environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    lone.start()
+    cli(lone, "secret", "put", "prod/c", input=b"c")
+    assert 0 == cli(lone, "vault", "rekey", "--by", "credential").returncode
+    lone.stop()
+    lone.start()
+    assert "c" == cli(lone, "secret", "get", "prod/c").stdout
 
 
 def test_a_key_that_others_can_read_does_not_unseal(lone: Warden) -> None:

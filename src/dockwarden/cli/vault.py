@@ -73,7 +73,7 @@ def unseal(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
 @app.command()
 def rekey(
     config: Config = USUAL_PLACE,
-    by: Annotated[str, typer.Option("--by", help="what unseals it from now on: file, passphrase, or shares such as 3-of-5")] = "file",
+    by: Annotated[str, typer.Option("--by", help="what unseals it from now on: file, credential, passphrase, or shares such as 3-of-5")] = "file",
     as_json: AsJson = False,
 ) -> None:
     """Make a new root key under a new unseal key; what opened the vault before opens it no more.
@@ -86,8 +86,8 @@ def rekey(
         body = {"by": "shares", "shares": [int(found[1]), int(found[2])]}  # type: ignore[dict-item]  # JSON
     elif by == "passphrase":
         body["passphrase"] = base64.b64encode(_secret_line("new passphrase: ", twice=True).encode()).decode()
-    elif by != "file":
-        raise BadConfig("--by", f"{by!r} is no way to unseal a vault", "write file, passphrase, or NEEDED-of-MADE as 3-of-5")
+    elif by not in {"file", "credential"}:
+        raise BadConfig("--by", f"{by!r} is no way to unseal a vault", "write file, credential, passphrase, or NEEDED-of-MADE as 3-of-5")
     said = ask(settings, "vault/rekey", body)
     if "shares" in said:
         _say_shares(said["shares"], as_json)

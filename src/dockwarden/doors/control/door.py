@@ -15,7 +15,7 @@ from dockwarden.doors.docker.server import Limits, Peer, Refusal, Server, Socket
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.ledger.writer import Ledger
-from dockwarden.words.errors import Malformed, Refused
+from dockwarden.words.errors import BadConfig, Malformed, Refused, Unavailable
 from dockwarden.words.principal import Principal
 from dockwarden.words.secret import Secret
 
@@ -88,9 +88,10 @@ class ControlDoor:
                 raise Malformed("control.verb", "this dockwarden has no such call; use a dockwarden of the same version")
             body = await exchange.body(LONGEST_BODY)
             said = await verb(Call(exchange.principal, body, trail))
-        except Refused as error:
-            trail.refused(error)
-            exchange.answer(error.status, CONTENT_TYPE, msgspec.json.encode({"code": error.code, "message": error.message}))
+        except (Refused, BadConfig) as error:
+            refused = error if isinstance(error, Refused) else Unavailable("control.config", str(error))
+            trail.refused(refused)
+            exchange.answer(refused.status, CONTENT_TYPE, msgspec.json.encode({"code": refused.code, "message": refused.message}))
             return
         finally:
             Secret(body).wipe()

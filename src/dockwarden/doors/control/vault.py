@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ class Unseal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Rekey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the unseal key comes from after this. `shares` is (needed, made)."""
 
-    by: Literal["file", "passphrase", "shares"]
+    by: Literal["file", "credential", "passphrase", "shares"]
     passphrase: bytes = b""
     shares: tuple[int, int] = (0, 0)
 
@@ -116,7 +117,10 @@ class VaultVerbs:
         asked = call.read(Rekey)
         await self._intend(call, "vault.rekey", {"by": asked.by})
         how: seals.How
-        if asked.by == "file":
+        if asked.by == "credential":
+            key = await asyncio.to_thread(seals.read_credential, os.environ)
+            await self._keeper.run(lambda vault: vault.rekey(key, seals.written(seals.CredentialSeal())))
+        elif asked.by == "file":
             how, key = seals.FileSeal(), secrets.token_bytes(KEY_BYTES)
             await self._keeper.run(lambda vault: _rekey_to_file(vault, key, self._key_file))
         elif asked.by == "passphrase":

@@ -8,7 +8,8 @@ Each step can be repeated and cut off anywhere:
 3. Volumes whose containers are gone are removed through the Engine: `docker rm` without `-v` keeps them, and since our driver
    lists nothing, `docker volume prune` would never find them.
 4. Containers that the Engine wanted to restart while we were away are started: it gives up on them for good, whatever their restart
-   policy says. Nothing new is decided; it is the start that their owner asked for when the container was made.
+   policy says. So are those that found the vault sealed, once it is open. Nothing new is decided; it is the start that their owner
+   asked for when the container was made.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import msgspec
 
+from dockwarden.doors.plugin.socket import in_our_words
 from dockwarden.doors.volumes.canary import Asked
 from dockwarden.doors.volumes.driver import VolumeDriver
 from dockwarden.engine.call import Request
+from dockwarden.vault.faults import Sealed
 from dockwarden.words.errors import Refused, Unavailable
 
 RESTARTING = frozenset({"always", "unless-stopped"})
@@ -63,22 +67,34 @@ class Mender:
         restored = [name for name, container in wanted.items() if await _restore(driver, ask, self._plugin, name, container)]
         swept = await asyncio.to_thread(driver.sweep, live)
         removed = [name for name in await asyncio.to_thread(driver.strays, wanted.keys()) if await _remove(driver, ask, name)]
-        started = [container for container in ended if container not in self._looked and await _start(ask, self._plugin, container)]
-        self._looked = set(ended)
+        found = {container: await _start(ask, self._plugin, container) for container in ended if container not in self._looked}
+        started = [container for container, end in found.items() if end is Start.STARTED]
+        self._looked = set(ended) - {container for container, end in found.items() if end is Start.WAITS}
         return Mended(tuple(restored), tuple(swept), tuple(removed), tuple(started))
 
 
-async def _start(ask: Asked, plugin: str, container: str) -> bool:
-    """Start the container if the Engine would have, had we been there."""
+class Start(Enum):
+    """What became of a container that had ended: started, left as it is, or to be tried again later."""
+
+    STARTED = auto()
+    LEFT = auto()
+    WAITS = auto()
+
+
+async def _start(ask: Asked, plugin: str, container: str) -> Start:
+    """Start the container if the Engine would have, had we been there, or had the vault been open; that one may take a while longer."""
     try:
         inspected = await _get(ask, f"/containers/{container}/json")
     except Unavailable:
-        return False  # it went away meanwhile
+        return Start.LEFT  # it went away meanwhile
     policy = ((inspected.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name")
     error = str((inspected.get("State") or {}).get("Error") or "")
-    if policy not in RESTARTING or not (f'plugin "{plugin}" not found' in error or f"/{plugin}.sock" in error):
-        return False
-    return (await ask(Request("POST", f"/containers/{container}/start", (), b""))).status == 204
+    was_away, was_sealed = f'plugin "{plugin}" not found' in error or f"/{plugin}.sock" in error, in_our_words(Sealed()) in error
+    if policy not in RESTARTING or not (was_away or was_sealed):
+        return Start.LEFT
+    if (await ask(Request("POST", f"/containers/{container}/start", (), b""))).status == 204:
+        return Start.STARTED
+    return Start.WAITS if was_sealed else Start.LEFT
 
 
 async def _restore(driver: VolumeDriver, ask: Asked, plugin: str, name: str, container: str) -> bool:
