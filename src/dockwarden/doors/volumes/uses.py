@@ -15,7 +15,7 @@ from dockwarden.engine.delivery import Delivery, File
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.writer import Ledger
 from dockwarden.policy.decide import evaluate
-from dockwarden.policy.load import PolicySet
+from dockwarden.policy.load import NO_FACTS, PolicySet
 from dockwarden.vault.keeper import KeepsSecrets, Secrets
 from dockwarden.vault.paths import resource_of
 from dockwarden.words.ask import Ask, Verdict
@@ -59,7 +59,7 @@ class Uses:
             principal = people.by_door(delivery.used_by) if person is not None or delivery.used_by in self._tools else None
         if principal is None:
             raise Forbidden("secret.no_more", f"{delivery.used_by}, who made this container, is no longer in people.toml; make it again")
-        facts = msgspec.json.decode(delivery.facts)
+        facts = completed(msgspec.json.decode(delivery.facts))
         verdicts = [_verdict(principal, file.path, facts, policies) for file in files]
         for file, verdict in zip(files, verdicts, strict=True):
             if not verdict.is_allowed:
@@ -75,6 +75,13 @@ class Uses:
         for entry in entries:
             last = self._ledger.append(entry)
         await self._ledger.settle(last)
+
+
+def completed(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts of a create of some time ago, with what a call without facts has in the place of those that there were not yet."""
+    return {
+        name: {**usual, **facts.get(name, {})} if isinstance(usual, Mapping) else facts.get(name, usual) for name, usual in NO_FACTS.items()
+    }
 
 
 def _verdict(principal: Principal, path: str, facts: Mapping[str, Any], policies: PolicySet) -> Verdict:
