@@ -1,35 +1,27 @@
-"""The composition root: the only place that builds adapters and joins them. `python -m dockwarden.wiring FILE` serves.
+"""The composition root: the only place that builds adapters and joins them. `serving.py` gives what is joined its life.
 
-0. The lock on D/state: another process that serves the same folder refuses us before anything is opened, read or written.
 1. Settings, then the ledger: nothing else is opened before what happens can be written down.
 2. Owners: the last snapshot and the ledger's tail after it.
 3. Rules: people and policies; a bad file refuses to start.
 4. The Engine: its version and how it maps users. If it is away, calls are refused until it is back.
-5. The volume driver's and the second lock's sockets, then the doors; then the line `ready`.
+5. The vault, the volume driver's and the second lock's sockets, then the doors.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import os
-import signal
 import sqlite3
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import uvloop
-
-from dockwarden import __version__
 from dockwarden.access.certificates import identify_certificate, server_context
 from dockwarden.access.claims import Claims
 from dockwarden.access.host_files import check_roots, describe_source
-from dockwarden.access.owners import Owners, open_snapshot, read_snapshot, write_snapshot
+from dockwarden.access.owners import Owners, open_snapshot, read_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import ControlDoor, Verb
@@ -47,7 +39,6 @@ from dockwarden.doors.docker.resolve import HostView, Resolver
 from dockwarden.doors.docker.server import Limits, Peer, Server
 from dockwarden.doors.docker.shown import ShownAnswers
 from dockwarden.doors.docker.sight import Sight
-from dockwarden.doors.docker.sweep import sweep
 from dockwarden.doors.lock.door import LockDoor, new_tickets
 from dockwarden.doors.lock.lock import JudgeRaw
 from dockwarden.doors.lock.raw import RawJudge
@@ -63,11 +54,10 @@ from dockwarden.engine.call import Request
 from dockwarden.engine.known import ENGINE_SOCKETS
 from dockwarden.engine.routes.table import NEWEST
 from dockwarden.ledger.entry import Entry
-from dockwarden.ledger.hold import STOPPING, Hold, hold
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
-from dockwarden.logs import configure_logs, get_logger
-from dockwarden.settings import DoorSettings, Settings, load_settings
+from dockwarden.logs import get_logger
+from dockwarden.settings import DoorSettings, Settings
 from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
@@ -79,25 +69,13 @@ from dockwarden.vault.log import OpenLog
 from dockwarden.vault.outside_keeper import OutsideKeeper
 from dockwarden.vault.outside_login import ByRole, ByToken
 from dockwarden.vault.outside_verbs import OutsideVerbs
-from dockwarden.vault.process import keep_memory_to_ourselves
-from dockwarden.vault.vault import Vault
 from dockwarden.words.ask import Verdict
-from dockwarden.words.errors import BadConfig, Forbidden, Hidden, Missing, Refused
+from dockwarden.words.errors import Forbidden, Hidden, Missing, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
-SNAPSHOT_S = 10.0
-MEND_S = 60.0
-SWEEP_S = 600.0
 RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
-BANNER_S = 60.0
-REAFFIRM_S = 6 * 3600.0
-AFTER_DRAIN_S = 5.0
-"""How long a process that stops may take from the end of its drain to its own."""
-YOUNG_OBJECTS, OLDER_GENERATIONS = 20_000, (10, 50)
-"""What the garbage collector waits for; the objects of one call are mostly freed without it."""
-BANNER = "OBSERVING ONLY: decisions are recorded and NOTHING IS REFUSED; set observe = false"
 PROBE_LABEL = ("dockwarden.probe", "accounts")
 
 
@@ -340,180 +318,3 @@ async def open_lock(house: House) -> None:
     raw = RawJudge(house.rulebook, build_resolver(house), house.ledger, house.metrics)
     house.lock = LockDoor(Path(engine.plugin_dir), engine.plugin, house.tickets, _naming_a_door(raw.judge, house.settings))
     await house.lock.open()
-
-
-def hold_state(settings: Settings) -> Hold:
-    """Take D/state for this process alone; a process before us that is stopping is waited for.
-
-    Raises:
-        BadConfig: another serves it.
-    """
-    mend = f"end it with: kill PID, or serve another folder; dockwarden doctor --config {settings.file} looks at the one that runs"
-    patience_s = settings.limits.drain_s + AFTER_DRAIN_S
-    return hold(settings.serve_lock, mend, patience_s=patience_s, said=lambda line: print(f"dockwarden: {line}", file=sys.stderr, flush=True))
-
-
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    held = hold_state(settings)  # INVARIANT: first of all; what follows reads and writes the state of whoever holds it
-    try:
-        await _serve(settings, held)
-    finally:
-        held.release()
-
-
-async def _serve(settings: Settings, held: Hold) -> None:
-    house = open_house(settings)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        await open_vault(house)
-        await open_volumes(house)
-        await house.whereabouts.catch_up(house.uses.keeper)
-        await open_lock(house)
-        learning = asyncio.ensure_future(learn_engine(house))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(learning), settings.engine.timeout_s)
-        for door in settings.doors:
-            await open_door(house, door)
-        if settings.operate.listen:
-            house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        lasting = (_learned_late(house, learning), _watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house), _reaffirm(house))
-        tasks = [asyncio.ensure_future(work) for work in lasting]
-        _say_ready(house)
-        await stop.wait()
-    finally:
-        held.say(STOPPING)
-        for task in tasks:
-            task.cancel()
-        await _close(house)
-
-
-def _say_ready(house: House) -> None:
-    gc.collect()
-    gc.freeze()  # what is here by now stays; it need not be looked at again
-    doors = " ".join(door.listen for door in house.settings.doors)
-    about = house.engine
-    engine = f"Engine {about.version} (API {about.api[0]}.{about.api[1]})" if about else "Engine not reachable yet"
-    banner = f" -- {BANNER}" if house.settings.observe else ""
-    sys.stdout.write(f"ready dockwarden {__version__}: {engine}; {doors}{banner}\n")
-    sys.stdout.flush()
-    house.log.info("ready", version=__version__, doors=[door.listen for door in house.settings.doors], policies=house.rulebook.rules.policies.version)
-
-
-def _health(house: House) -> Mapping[str, bool]:
-    return {"ledger": house.ledger.is_writable, "engine": house.engine is not None, "doors": bool(house.servers)}
-
-
-def _reload(house: House) -> None:
-    if house.rulebook.reload():
-        _refresh(house)
-
-
-def _refresh(house: House) -> None:
-    """Give connections that are open the people as they stand now."""
-    for server in house.servers:
-        server.refresh(house.rulebook.rules.people.fresh)
-
-
-async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:
-    """Let doors that were opened before the Engine was known judge by what it is, from the next call on."""
-    if house.engine is None:
-        await learning
-        for door, server in zip(house.settings.doors, house.servers, strict=True):
-            server.handler = build_flow(house, door).handle
-
-
-async def _watch(house: House) -> None:
-    async for _ in house.rulebook.changes():
-        _refresh(house)
-
-
-async def _mend(house: House) -> None:
-    """Put right what an Engine and a driver that were not there at the same time left behind, now and again."""
-    while house.volumes is not None:
-        try:
-            mended = await house.volumes.mend(house.ask)
-            house.log.debug("mended", what=str(mended))
-        except (Refused, OSError) as error:
-            house.log.warning("volumes not mended", because=str(error))
-        await asyncio.sleep(MEND_S)
-
-
-async def _sweep(house: House) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_S)
-        await sweep(house.owners, house.ask)
-
-
-async def _snapshots(house: House) -> None:
-    while True:
-        await asyncio.sleep(SNAPSHOT_S)
-        _snapshot(house)
-
-
-def _snapshot(house: House) -> None:
-    """Write the owners down; the ledger has everything after it, so a crash in between loses nothing."""
-    seq = house.ledger.last_seq
-    if house.snapshot_seq != seq:
-        try:
-            write_snapshot(house.store, house.owners, seq)
-            house.snapshot_seq = seq
-        except sqlite3.Error as error:
-            house.log.error("snapshot failed", because=str(error))
-
-
-async def _reaffirm(house: House) -> None:
-    """Let the ledger's newest days know where the vault stands, however long ago it last changed."""
-    while isinstance(house.keeper, Keeper):
-        await asyncio.sleep(REAFFIRM_S)
-        with contextlib.suppress(Refused):
-            await house.keeper.run(Vault.reaffirm)
-
-
-async def _banner(house: House) -> None:
-    while house.settings.observe:
-        house.log.warning(BANNER)
-        await asyncio.sleep(BANNER_S)
-
-
-async def _close(house: House) -> None:
-    seconds = house.settings.limits.drain_s
-    for drained in await asyncio.gather(*(server.drain(seconds) for server in house.servers)):
-        house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
-    if house.volumes is not None:
-        await house.volumes.close()
-    if house.lock is not None:
-        await house.lock.close()
-    if house.control is not None:
-        await house.control.close()
-    if house.keeper is not None:
-        await house.keeper.close()
-    if house.operate is not None:
-        house.operate.close()
-    house.link.close()
-    _snapshot(house)
-    house.ledger.close()
-    house.store.close()
-
-
-def main() -> None:
-    """Serve by the settings file named on the command line."""
-    try:
-        settings = load_settings(Path(sys.argv[1]))
-        configure_logs(settings.operate.log_level)
-        os.umask(0o077)
-        keep_memory_to_ourselves()
-        gc.set_threshold(YOUNG_OBJECTS, *OLDER_GENERATIONS)
-        uvloop.run(serve(settings))
-    except BadConfig as error:
-        sys.stderr.write(f"dockwarden: {error}\n")
-        sys.exit(3)
-
-
-if __name__ == "__main__":
-    main()

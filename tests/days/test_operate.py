@@ -188,5 +188,5 @@ def test_healthz_and_metrics_say_how_it_is(house: Warden, engine: PrivateEngine)
 
 def test_serve_is_one_process_named_for_what_it_does(house: Warden) -> None:
     assert house.process is not None
-    assert "dockwarden.wiring" in Path(f"/proc/{house.process.pid}/cmdline").read_text().split("\0")
+    assert "dockwarden.serving" in Path(f"/proc/{house.process.pid}/cmdline").read_text().split("\0")
     assert sys.executable == Path(f"/proc/{house.process.pid}/cmdline").read_text().split("\0")[0]

@@ -16,4 +16,4 @@ def serve(config: Config = USUAL_PLACE) -> None:
     """
     load_settings(config)
     # The command line's own libraries would stay in memory for as long as we serve, so the serving process is a fresh one.
-    os.execv(sys.executable, [sys.executable, "-m", "dockwarden.wiring", str(config)])  # noqa: S606  our own interpreter, our own module
+    os.execv(sys.executable, [sys.executable, "-m", "dockwarden.serving", str(config)])  # noqa: S606  our own interpreter, our own module
