@@ -17,7 +17,7 @@ check: venv         ## style, types, layers, locks, reference pages
 	$(PYTHON) scripts/make_docs.py --check
 
 bench: venv         ## against going direct and against a plain proxy, in one run
-	@scripts/packages docker.io busybox-static iproute2 haproxy
+	@scripts/packages docker.io busybox-static iproute2 haproxy postgresql
 	$(PYTHON) -m bench.door
 	$(PYTHON) -m bench.vault
 	$(PYTHON) -m bench.finding

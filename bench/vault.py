@@ -33,11 +33,10 @@ from dockwarden.vault.tree import Bucket, bucket_of  # noqa: E402
 from dockwarden.vault.vault import Vault  # noqa: E402
 from dockwarden.words.secret import Secret  # noqa: E402
 from fixtures.engine import make_engine  # noqa: E402  the tests' own Engine serves here, too
+from fixtures.postgres import Cluster, cluster  # noqa: E402  as above
 from fixtures.warden import ALICE, Warden  # noqa: E402  as above
 
 SIZES = tuple(map(int, os.environ.get("DOCKWARDEN_BENCH_SECRETS", "1000,1000000").split(",")))
-URL = os.environ.get("DOCKWARDEN_BENCH_STORE", "")
-"""Another store than SQLite: `postgresql://…`, which must be empty."""
 SECONDS = float(os.environ.get("DOCKWARDEN_BENCH_SECONDS", "2"))
 PART, RUNS, SECRETS, STEP = 2_000, 8, 5, 7919
 KEY = bytes(32)
@@ -81,19 +80,22 @@ def each_second(deed: Callable[[int], object], seconds: float) -> float:
     return done / spent
 
 
-async def sizes(folder: Path, console: Console) -> None:
-    """Reads and writes at each size, and a new term over the largest."""
-    table = Table("secrets", "filled in", "reads/s", "writes/s (ledger and store on disk)", "unseal", "store", title="the vault")
+async def sizes(folder: Path, postgres: Cluster, console: Console) -> None:
+    """Reads and writes at each size in either store, and a new term over the largest."""
+    table = Table("store", "secrets", "filled in", "reads/s", "writes/s (ledger and store on disk)", "unseal", title="the vault")
     for count in SIZES:
-        table.add_row(f"{count:,}", *await of_size(folder / str(count), count, console))
+        place = folder / str(count)
+        table.add_row("SQLite", f"{count:,}", *await of_size(place, f"sqlite://{place / 'vault.db'}", count, console))
+    for count in SIZES:
+        table.add_row("PostgreSQL", f"{count:,}", *await of_size(folder / f"p{count}", postgres.schema(), count, console))
     console.print(table)
 
 
-async def of_size(place: Path, count: int, console: Console) -> tuple[str, ...]:
+async def of_size(place: Path, url: str, count: int, console: Console) -> tuple[str, ...]:
     """The row of one size."""
     make_key(place / "ledger")
     ledger = Ledger(place / "ledger")
-    vault = await asyncio.to_thread(made, URL or f"sqlite://{place / 'vault.db'}", OpenLog(place / "ledger", ledger, asyncio.get_running_loop()))
+    vault = await asyncio.to_thread(made, url, OpenLog(place / "ledger", ledger, asyncio.get_running_loop()))
     begun = time.perf_counter()
     await asyncio.to_thread(fill, vault, count)
     filled = time.perf_counter() - begun
@@ -103,13 +105,13 @@ async def of_size(place: Path, count: int, console: Console) -> tuple[str, ...]:
     begun = time.perf_counter()
     await asyncio.to_thread(vault.unseal, KEY)
     unsealed = (time.perf_counter() - begun) * 1e3
-    size = "PostgreSQL" if URL else f"{(place / 'vault.db').stat().st_size / 2**20:.0f} MiB"
-    if count == SIZES[-1]:
+    if count == SIZES[-1] and url.startswith("sqlite:"):
+        console.print(f"{count:,} secrets in SQLite: {(place / 'vault.db').stat().st_size / 2**20:.0f} MiB")
         await new_term(vault, count, console)
     vault.store.close()
     ledger.close()
     shutil.rmtree(place)
-    return f"{filled:.1f} s", f"{reads:,.0f}", f"{writes:,.0f}", f"{unsealed:.0f} ms", size
+    return f"{filled:.1f} s", f"{reads:,.0f}", f"{writes:,.0f}", f"{unsealed:.0f} ms"
 
 
 def made(url: str, log: OpenLog) -> Vault:
@@ -172,8 +174,8 @@ def runs(console: Console) -> None:
 def main() -> None:
     """Print all of it."""
     console = Console()
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        asyncio.run(sizes(Path(folder), console))
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, cluster(is_flushed=True) as postgres:
+        asyncio.run(sizes(Path(folder), postgres, console))
     runs(console)
 
 

@@ -36,7 +36,7 @@ def test_the_facts_that_calls_have_are_the_context_that_the_schema_promises() ->
     """Validated by Cedar itself: every attribute there, of its type, and none besides."""
     policy = "permit (principal, action, resource);"
     context = {name: sorted(value) if isinstance(value, frozenset | tuple) else value for name, value in Facts().context().items()}
-    context |= {"names": {"moves": []}, "env_secrets": {"names": [], "kinds": []}}
+    context |= {"names": {"moves": []}, "env_secrets": {"names": [], "kinds": []}, "image": {**Facts().context()["image"], "env_secrets": []}}  # type: ignore[dict-item]
     for kind in Kind:
         action = next(action for action, kinds in actions().items() if kind in kinds)
         request = {"principal": 'User::"a"', "action": f'Action::"{action}"', "resource": f'{kind.value}::"x"', "context": context}

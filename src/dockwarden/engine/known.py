@@ -46,7 +46,7 @@ class ImageConfig:
 
     `user` and `working_dir` are of its `Config`, as written; `passwd` and `group` are the texts of its `/etc/passwd` and
     `/etc/group`, empty where it has none. `names` are its `RepoTags`, `digests` its `RepoDigests`, `on_build` its `Config.OnBuild`,
-    `exposed_ports` the keys of its `Config.ExposedPorts`.
+    `exposed_ports` the keys of its `Config.ExposedPorts`, `env` its `Config.Env`, which is not printed.
     """
 
     id: str
@@ -59,6 +59,7 @@ class ImageConfig:
     on_build: tuple[str, ...] = ()
     exposed_ports: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    env: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ type Context = {
   foreign: Set<String>,
   // As whom it would run. isRoot counts gid 0 and every doubt; isGiven: the request named the user, not the image.
   user: { isRoot: Bool, isGiven: Bool, isCaller: Bool, isOtherAccount: Bool, uid: Long, gid: Long },
-  image: { registry: String, repository: String, tag: String, digest: String, isKnown: Bool, state: String },
+  image: { registry: String, repository: String, tag: String, digest: String, isKnown: Bool, state: String, env_secrets: Set<String> },
   // How the image names are held that the call would move: "new", "own", "refresh", "shared", "other".
   names: { moves: Set<String> },
   // Folders of the host that are mounted, and ports of the host that are published.

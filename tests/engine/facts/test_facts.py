@@ -376,7 +376,7 @@ def test_the_context_always_has_every_attribute() -> None:
         context = found.context()
         assert {"escape", "foreign", "user", "image", "names", "binds", "ports", "via", "door", "envRestored", "env_secrets"} == set(context)
         assert {"isRoot", "isGiven", "isCaller", "isOtherAccount", "uid", "gid"} == set(context["user"])  # type: ignore[arg-type]  # a record
-        assert {"registry", "repository", "tag", "digest", "isKnown", "state"} == set(context["image"])  # type: ignore[arg-type]  # a record
+        assert {"registry", "repository", "tag", "digest", "isKnown", "state", "env_secrets"} == set(context["image"])  # type: ignore[arg-type]  # a record
 
 
 def test_published_ports_are_told() -> None:
@@ -442,3 +442,13 @@ def test_a_working_folder_of_the_kernel_s_is_an_escape(folder: str) -> None:
 
     assert any(fact.startswith("working-dir:") for fact in facts(asked, known_for(asked)).escape)
     assert not facts(honest, known_for(honest)).escape
+
+
+def test_secrets_of_the_image_itself_are_named() -> None:
+    image = replace(BUSYBOX, env=("PATH=/bin", "DB_PASSWORD=Tr0ub4dor-and-3", "LANG=C"))
+    asked = call(CREATE, {"Image": "busybox"})
+    found = facts(asked, replace(known_for(asked), image=image))
+
+    assert frozenset({"DB_PASSWORD"}) == found.image.env_secrets
+    assert () == found.env_secrets
+    assert "Tr0ub4dor" not in repr(image) + repr(found)

@@ -191,6 +191,7 @@ class Resolver:
             id=str(said["Id"]), user=str(config.get("User") or ""), working_dir=str(config.get("WorkingDir") or ""),
             names=tuple(said.get("RepoTags") or ()), digests=tuple(said.get("RepoDigests") or ()),
             on_build=tuple(config.get("OnBuild") or ()), exposed_ports=tuple(config.get("ExposedPorts") or ()), labels=config.get("Labels") or {},
+            env=tuple(config.get("Env") or ()),
         )
         asked = str(read(call.body, "User", "")) or inherited_user or image.user
         groups = read(read(call.body, "HostConfig", None), "GroupAdd", NO_LIST)

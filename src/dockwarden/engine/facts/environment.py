@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.finding import find
@@ -26,6 +26,12 @@ def secrets_in_clear(call: EngineCall) -> tuple[tuple[str, str], ...]:
     """
     found = {name: finding.kind for name, value in _pairs(call) if MARK not in value and (finding := find(name, value)) is not None}
     return tuple(sorted(found.items()))
+
+
+def names_in_clear(entries: Iterable[str]) -> frozenset[str]:
+    """Return the names of variables, as an image has them, whose values look like secrets."""
+    pairs = (entry.partition("=")[::2] for entry in entries)
+    return frozenset(name for name, value in pairs if find(name, value) is not None)
 
 
 def _pairs(call: EngineCall) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.dockerfile import Wants, read_changes, read_triggers
+from dockwarden.engine.facts.environment import names_in_clear
 from dockwarden.engine.facts.model import ImageFacts
 from dockwarden.engine.gojson import fold, parse
 from dockwarden.engine.images import ImageReference, combine, is_id, is_like_an_id, parse_reference, with_repo_tag
@@ -33,12 +34,13 @@ def image_facts(text: str, image: ImageConfig | None) -> ImageFacts:
     An id is shown by a name of that image, one that a registry vouched for first: who may use the name may use the id.
     """
     reference = _named(text, image)
+    found = names_in_clear(image.env) if image else frozenset()
     if reference is None:
-        return ImageFacts(is_known=image is not None, state="local" if image else "")
+        return ImageFacts(is_known=image is not None, state="local" if image else "", env_secrets=found)
     state = ""
     if image is not None:
         state = "pulled" if any(_same_repository(reference, digest) for digest in image.digests) else "local"
-    return ImageFacts(reference.registry, reference.repository, reference.tag, reference.digest, image is not None, state)
+    return ImageFacts(reference.registry, reference.repository, reference.tag, reference.digest, image is not None, state, found)
 
 
 def _named(text: str, image: ImageConfig | None) -> ImageReference | None:

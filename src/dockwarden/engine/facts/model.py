@@ -32,7 +32,7 @@ class ImageFacts:
     """The image a call uses, by name.
 
     `is_known`: this Engine has it. `state` is `pulled` if a registry vouched for it under this repository, `local` if it is here
-    but none did, "" if it is not here.
+    but none did, "" if it is not here. `env_secrets` are the names of variables of the image's own that look like secrets.
     """
 
     registry: str = ""
@@ -41,6 +41,7 @@ class ImageFacts:
     digest: str = ""
     is_known: bool = False
     state: str = ""
+    env_secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Facts:
             },
             "image": {
                 "registry": image.registry, "repository": image.repository, "tag": image.tag, "digest": image.digest,
-                "isKnown": image.is_known, "state": image.state,
+                "isKnown": image.is_known, "state": image.state, "env_secrets": image.env_secrets,
             },
             "names": {"moves": self.moves},
             "binds": self.binds,
