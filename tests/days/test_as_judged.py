@@ -148,7 +148,7 @@ def check(body: Any, understood: dict[str, Any]) -> None:
     host, config = read(body, "HostConfig", None), understood["Config"]
     for name in JUDGED_AS_SHOWN:
         judged = read(host, name, None)
-        if judged:
+        if judged and (name, judged) != ("NetworkMode", "default"):  # Engine 28 says `bridge` for it
             assert judged == understood["HostConfig"][name], name
     for name in ("User", "WorkingDir", "Tty", "OpenStdin"):
         judged = read(body, name, None)

@@ -84,6 +84,15 @@ def test_a_name_that_is_being_made_is_nobody_else_s(warden: Warden) -> None:
     assert {"bob"} == owner(warden, "nm/race:1")
 
 
+def test_an_upload_that_is_refused_holds_no_name_of_another_s(warden: Warden) -> None:
+    """Or anybody could keep alice from building her own image, by uploads that name it and are refused."""
+    built(warden, ALICE, "nm/hers:1")
+    manifest = json.dumps([{"Config": "c.json", "RepoTags": ["nm/hers:1"], "Layers": []}]).encode()
+    assert b" 403 " in warden.say(BOB, "POST", f"{IMAGES}/load", tar({"manifest.json": manifest})).split(b"\r\n")[0]
+
+    assert b"Successfully tagged" in built(warden, ALICE, "nm/hers:1")
+
+
 def test_a_name_that_was_claimed_and_never_made_is_free_again(warden: Warden) -> None:
     assert b"returned a non-zero code" in built(warden, BOB, "nm/failed:1", text="FROM busybox\nRUN false\n")
 
@@ -111,7 +120,7 @@ def test_no_moment_of_a_build_shows_its_name_to_another(warden: Warden) -> None:
 
 @pytest.mark.parametrize("key", ["repotags", "repoTags", "RepoTag\u017f"])
 def test_a_load_cannot_hide_a_name_by_its_spelling(warden: Warden, engine: PrivateEngine, key: str) -> None:
-    built(warden, ALICE, "nm/mine:1")
+    assert b"Successfully tagged" in (said := built(warden, ALICE, "nm/mine:1")), said
     with tarfile.open(fileobj=io.BytesIO(engine.docker("save", "nm/mine:1").stdout)) as saved:
         files = {member.name: (saved.extractfile(member) or io.BytesIO()).read() for member in saved if member.isfile()}
     manifest = json.loads(files["manifest.json"])

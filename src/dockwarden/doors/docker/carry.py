@@ -12,7 +12,7 @@ import msgspec
 from dockwarden.access.claims import Claim, Claims
 from dockwarden.access.owners import PULL, Deed, Owners
 from dockwarden.doors.docker.deeds import MADE_AT, ORIGINS, claims, deed_of, named
-from dockwarden.doors.docker.exchange import Exchange
+from dockwarden.doors.docker.exchange import ClientGone, Exchange
 from dockwarden.doors.docker.fresh import FreshVolumes
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
@@ -31,7 +31,7 @@ from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.stream import Hijacked, StreamAnswer
 from dockwarden.words.ask import Kind
-from dockwarden.words.errors import Forbidden, Hidden, Refused, Withheld
+from dockwarden.words.errors import Fault, Forbidden, Hidden, Refused, Withheld
 from dockwarden.words.principal import Principal
 
 GRACE_S = 30.0
@@ -67,7 +67,7 @@ class Carrier:
             self.owners.apply(announced)
             about = {}
         uploads = Uploads(self.resolver, policies, Announcer(self.owners, trail, claim), self.is_observing)
-        done, status, is_whole = Deed(), 0, False
+        done, status, is_whole, is_ended = Deed(), 0, False, False
         unshown: set[str] | None = set() if self.is_observing else None
         try:
             if prepared.volumes:
@@ -85,6 +85,8 @@ class Carrier:
             status, is_whole = exchange.status, True
         except Refused as error:
             status = exchange.status or error.status
+            # What we refuse on its way is never complete at the Engine, so no name comes of it; what a client leaves may go on there.
+            is_ended = error.fault is Fault.CALLER and not exchange.status and not isinstance(error, ClientGone)
             raise
         finally:
             status = status or exchange.status or 500
@@ -97,7 +99,7 @@ class Carrier:
                 trail.observed(self.sight.unshown(route.action, unshown))
             detail = {**done.detail(), **about}
             trail.outcome(status, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out, detail=detail, changing=route.is_changing)
-            if is_whole:
+            if is_whole or is_ended:
                 claim.release()
             else:  # the Engine may still be about to give the name
                 asyncio.get_running_loop().call_later(GRACE_S, claim.release)
