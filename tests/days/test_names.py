@@ -93,6 +93,14 @@ def test_an_upload_that_is_refused_holds_no_name_of_another_s(warden: Warden) ->
     assert b"Successfully tagged" in built(warden, ALICE, "nm/hers:1")
 
 
+def test_an_upload_that_is_refused_leaves_no_name_held(warden: Warden, engine: PrivateEngine) -> None:
+    """Or a name that bob never made would be bob's once somebody else's hands, root's own, have made it."""
+    assert b" 403 " in built(warden, BOB, "nm/freed:1", text="FROM busybox\nADD http://127.0.0.1/x /x\n").split(b"\r\n")[0]
+
+    engine.docker("tag", "busybox", "nm/freed:1")
+    assert {"alice", "bob"} == owner(warden, "nm/freed:1")
+
+
 def test_a_name_that_was_claimed_and_never_made_is_free_again(warden: Warden) -> None:
     assert b"returned a non-zero code" in built(warden, BOB, "nm/failed:1", text="FROM busybox\nRUN false\n")
 

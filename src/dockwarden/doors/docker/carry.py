@@ -67,7 +67,7 @@ class Carrier:
             self.owners.apply(announced)
             about = {}
         uploads = Uploads(self.resolver, policies, Announcer(self.owners, trail, claim), self.is_observing)
-        done, status, is_whole, is_ended = Deed(), 0, False, False
+        done, status, is_over = Deed(), 0, False
         unshown: set[str] | None = set() if self.is_observing else None
         try:
             if prepared.volumes:
@@ -82,16 +82,16 @@ class Carrier:
                 await self._stream(exchange, prepared)
             else:
                 done = _joined(done, await self._whole(exchange, prepared, policies, unshown))
-            status, is_whole = exchange.status, True
+            status, is_over = exchange.status, True
         except Refused as error:
             status = exchange.status or error.status
             # What we refuse on its way is never complete at the Engine, so no name comes of it; what a client leaves may go on there.
-            is_ended = error.fault is Fault.CALLER and not exchange.status and not isinstance(error, ClientGone)
+            is_over = error.fault is Fault.CALLER and not exchange.status and not isinstance(error, ClientGone)
             raise
         finally:
             status = status or exchange.status or 500
             if route.action in ORIGINS:
-                done = _joined(done, await self._names_after(prepared, uploads.named, status, is_whole=is_whole))
+                done = _joined(done, await self._names_after(prepared, uploads.named, status, is_over=is_over))
             self.owners.apply(done)
             if prepared.announced.mark and status >= 400:
                 self.owners.forget(prepared.mark)
@@ -99,7 +99,7 @@ class Carrier:
                 trail.observed(self.sight.unshown(route.action, unshown))
             detail = {**done.detail(), **about}
             trail.outcome(status, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out, detail=detail, changing=route.is_changing)
-            if is_whole or is_ended:
+            if is_over:
                 claim.release()
             else:  # the Engine may still be about to give the name
                 asyncio.get_running_loop().call_later(GRACE_S, claim.release)
@@ -146,7 +146,7 @@ class Carrier:
         else:
             exchange.answer_with(await stream.whole(self.answer_bytes))
 
-    async def _names_after(self, prepared: Prepared, more: tuple[str, ...], status: int, *, is_whole: bool) -> Deed:
+    async def _names_after(self, prepared: Prepared, more: tuple[str, ...], status: int, *, is_over: bool) -> Deed:
         """The image names that are there after a pull, build, import, load, tag or commit, and the images they name.
 
         A name that was claimed and is not there is nobody's again; but not after a call that broke off, since it may still come.
@@ -157,7 +157,7 @@ class Carrier:
             try:
                 seen = await self.lookups.look(Kind.IMAGE, name)
             except Hidden:
-                gone += [("Name", name)] if is_whole else []
+                gone += [("Name", name)] if is_over else []
             except Refused:
                 continue
             else:
