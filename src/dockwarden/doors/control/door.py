@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dockwarden.doors.docker.exchange import Exchange
-from dockwarden.doors.docker.server import Limits, Peer, Refusal, Server, SocketFile, open_listener
+from dockwarden.doors.docker.server import Limits, Peer, Refusal, Server
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.ledger.writer import Ledger
@@ -64,19 +63,14 @@ class ControlDoor:
         self._socket, self._verbs = socket, verbs
         self._ledger, self._metrics = ledger, metrics
         self._server = Server(self._handle, identify, LIMITS)
-        self._file: SocketFile | None = None
 
     async def open(self) -> None:
         """Accept calls. Raises: BadConfig."""
-        listener = open_listener(f"unix://{self._socket}", 0o666, TAKEN)
-        self._file = SocketFile(f"unix://{self._socket}")
-        await self._server.listen_on(listener)
+        await self._server.listen(f"unix://{self._socket}", refusal=TAKEN)
 
     async def close(self, seconds: float = 2.0) -> None:
         """Accept no more, let what is under way end."""
         await self._server.drain(seconds)
-        if self._file is not None:
-            await asyncio.to_thread(self._file.remove)
 
     async def _handle(self, exchange: Exchange) -> None:
         target = exchange.head.target.decode("latin-1")

@@ -95,13 +95,13 @@ class Server:
         self._log = get_logger("dockwarden.door")
         self._looking = self.loop.call_later(LOOK_EVERY_S, self._look)
 
-    async def listen(self, address: str, *, mode: int = 0o666, tls: ssl.SSLContext | None = None) -> None:
+    async def listen(self, address: str, *, mode: int = 0o666, tls: ssl.SSLContext | None = None, refusal: Refusal | None = None) -> None:
         """Accept on `unix:///PATH` (with permission bits `mode`) or `tcp://HOST:PORT` (with `tls`, if given).
 
         Raises:
-            BadConfig: the address cannot be had.
+            BadConfig: the address cannot be had; `refusal` has its place and mend, where it is not a door's of the settings.
         """
-        sock = open_listener(address, mode)
+        sock = open_listener(address, mode, refusal or Refusal())
         self._files.append(SocketFile(address))
         await self.listen_on(sock, tls)
 

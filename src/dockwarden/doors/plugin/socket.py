@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ import msgspec
 
 from dockwarden.access.peer import UCRED
 from dockwarden.doors.docker.exchange import Exchange
-from dockwarden.doors.docker.server import Limits, Peer, Refusal, Server, SocketFile, open_listener
+from dockwarden.doors.docker.server import Limits, Peer, Refusal, Server
 from dockwarden.doors.plugin.activation import inherited
 from dockwarden.logs import get_logger
 from dockwarden.words.errors import BadConfig, Forbidden, Refused
@@ -58,7 +57,6 @@ class PluginSocket:
         self._answers = {**answers, "/Plugin.Activate": _activate(implements)}
         self._server = Server(self._handle, _identify, LIMITS)
         self._log = get_logger("dockwarden.plugin")
-        self._file: SocketFile | None = None
 
     async def open(self, environment: Mapping[str, str] = os.environ) -> None:
         """Accept calls, on the socket a service manager opened for us if there is one.
@@ -69,15 +67,13 @@ class PluginSocket:
         handed = inherited(self.path, environment, os.getpid())
         if handed is None:
             _make_folder(self.path.parent)
-            handed = open_listener(f"unix://{self.path}", 0o600, TAKEN)
-            self._file = SocketFile(f"unix://{self.path}")
-        await self._server.listen_on(handed)
+            await self._server.listen(f"unix://{self.path}", mode=0o600, refusal=TAKEN)
+        else:
+            await self._server.listen_on(handed)
 
     async def close(self, seconds: float = 2.0) -> None:
         """Accept no more, let what is under way end, and take away the socket file if we made it."""
         await self._server.drain(seconds)
-        if self._file is not None:
-            await asyncio.to_thread(self._file.remove)
 
     async def _handle(self, exchange: Exchange) -> None:
         document = await exchange.body(BODY_BYTES)
