@@ -20,12 +20,13 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from dockwarden.engine.bodies.container import DriverConfig, HostConfig, Mount, VolumeOptions
-from dockwarden.engine.driver import GID, KIND, SEAL, UID, Seal
+from dockwarden.engine.driver import GID, KIND, SEAL, UID, Seal, options_of
 from dockwarden.engine.fields import is_given, read
 from dockwarden.engine.labels import ASKING, RENEW, is_asking
 from dockwarden.engine.mounts import clean
 from dockwarden.engine.references import at_way, json_map, put_in_body
 from dockwarden.engine.runs import NO_LIST, NO_TEXTS, run_of_create
+from dockwarden.engine.users import numbers_of
 from dockwarden.words.errors import Forbidden, Malformed, Missing
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ SECRETS = "secrets"
 FILES, USED_BY, FACTS, THEN = "dockwarden.files", "dockwarden.for", "dockwarden.facts", "dockwarden.then"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9+-]{0,15}|[1-9][0-9]?", re.ASCII)
-NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 LABELS = frozenset({"current", "pending", "previous"})
 MOST = 256
 MOUNTS = ("HostConfig", "Mounts")
@@ -189,10 +189,10 @@ def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str
     run = run_of_create(call.body)
     if any((clean(mount.target) + "/").startswith(f"{FOLDER}/") or FOLDER.startswith(clean(mount.target).rstrip("/") + "/") for mount in run.mounts):
         raise Forbidden("secret.place", f"{FOLDER} is where secrets are mounted; mount what you have there elsewhere")
-    user = NUMBERS.fullmatch(run.user or "0:0")
+    user = numbers_of(run.user or "0:0")
     if user is None:
         raise Forbidden("secret.user", "the container's user cannot be told as numbers, so its secrets would be nobody's; write --user UID:GID")
-    options = Delivery(files, used_by, facts, int(user[1]), int(user[2]), asked_then(call)).options()
+    options = Delivery(files, used_by, facts, *user, asked_then(call)).options()
     options[SEAL] = seal(options)
     mount = Mount(Type="volume", Target=FOLDER, VolumeOptions=VolumeOptions(NoCopy=True, DriverConfig=DriverConfig(Name=plugin, Options=options)))
     if not is_given(call.body, "HostConfig"):
@@ -229,7 +229,7 @@ def held_by(inspected: Mapping[str, Any], plugin: str) -> tuple[File, ...]:
     """The secrets of a container, from its inspect answer. Total: what cannot be read is none."""
     host = inspected.get("HostConfig")
     for entry in (host.get("Mounts") if isinstance(host, Mapping) else None) or ():
-        if (options := options_of(entry, plugin)) is not None:
+        if (options := secrets_of(entry, plugin)) is not None:
             try:
                 return read_delivery(options).files
             except Malformed:
@@ -237,14 +237,10 @@ def held_by(inspected: Mapping[str, Any], plugin: str) -> tuple[File, ...]:
     return ()
 
 
-def options_of(entry: Any, plugin: str) -> Mapping[str, str] | None:
+def secrets_of(entry: Any, plugin: str) -> Mapping[str, str] | None:
     """The options of an entry of an answer's `HostConfig.Mounts`, `None` if it is no mount of secrets."""
-    volume = entry.get("VolumeOptions") if isinstance(entry, Mapping) else None
-    config = volume.get("DriverConfig") if isinstance(volume, Mapping) else None
-    options = config.get("Options") if isinstance(config, Mapping) else None
-    if not isinstance(config, Mapping) or not isinstance(options, Mapping):
-        return None
-    return options if config.get("Name") == plugin and options.get(KIND) == SECRETS else None
+    options = options_of(entry, plugin)
+    return options if options is not None and options.get(KIND) == SECRETS else None
 
 
 def shown_environment(entries: list[str], files: tuple[File, ...]) -> list[str]:
@@ -255,6 +251,6 @@ def shown_environment(entries: list[str], files: tuple[File, ...]) -> list[str]:
 
 def without_mount(mounts: list[Any], plugin: str) -> list[Any]:
     """`HostConfig.Mounts` of an answer without the mount of secrets."""
-    return [entry for entry in mounts if options_of(entry, plugin) is None]
+    return [entry for entry in mounts if secrets_of(entry, plugin) is None]
 
 

@@ -116,13 +116,20 @@ def from_driver(entry: Mapping[str, Any], plugin: str) -> AskedBind | None:
 
     `entry` is plain JSON. Total: an entry of another form is not one of ours.
     """
-    volume = entry.get("VolumeOptions")
-    config = volume.get("DriverConfig") if isinstance(volume, Mapping) else None
-    options = config.get("Options") if isinstance(config, Mapping) else None
-    if not isinstance(config, Mapping) or config.get("Name") != plugin or not isinstance(options, Mapping) or ROOT not in options:
+    options = options_of(entry, plugin)
+    if options is None or ROOT not in options:
         return None
     source = clean(f"{options[ROOT]}/{options.get(PATH, '.')}")
     return AskedBind(source, str(entry.get("Target", "")), options.get(MODE) == "ro", str(options.get(BIND, "")))
+
+
+def options_of(entry: Any, plugin: str) -> Mapping[str, str] | None:
+    """The options of an entry of an answer's `HostConfig.Mounts`, `None` if it is no mount of our driver. Total."""
+    volume = entry.get("VolumeOptions") if isinstance(entry, Mapping) else None
+    config = volume.get("DriverConfig") if isinstance(volume, Mapping) else None
+    options = config.get("Options") if isinstance(config, Mapping) else None
+    is_ours = isinstance(config, Mapping) and config.get("Name") == plugin
+    return options if is_ours and isinstance(options, Mapping) else None
 
 
 def asked_binds(inspected: Mapping[str, Any], plugin: str) -> Iterator[AskedBind]:

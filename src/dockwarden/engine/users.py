@@ -18,6 +18,7 @@ LINE_LIMIT = 65_535
 KEPT_FILES = 64
 """How many account files stay read; every create asks for those of its image."""
 NUMBER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
+NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?", re.ASCII)
 GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
@@ -69,6 +70,12 @@ def atoi(text: str) -> int | None:
 
 
 @lru_cache(KEPT_FILES)
+def numbers_of(spec: str) -> tuple[int, int] | None:
+    """The uid and gid of `UID:GID`, `None` for any other spelling."""
+    found = NUMBERS.fullmatch(spec)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 def read_passwd(text: str) -> tuple[PasswdEntry, ...]:
     """Return the entries in order; a number that is none counts as 0, as it does for the Engine."""
     rows = (_fields(line, 4) for line in _lines(text, "/etc/passwd"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from urllib.parse import urlsplit
 
-UCRED = struct.Struct("3i")
+from dockwarden.access.peer import UCRED
+
 CONNECT_S = 1.0
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

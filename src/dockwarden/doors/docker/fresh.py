@@ -17,14 +17,14 @@ from typing import Any
 from dockwarden.access.owners import Deed, Owners
 from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared
-from dockwarden.engine.runs import Run, run_of_create
+from dockwarden.engine.runs import Run
+from dockwarden.engine.users import numbers_of
 from dockwarden.upstream.engine_files import EngineFiles
 from dockwarden.words.ask import Kind
 from dockwarden.words.errors import Refused
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """What the Engine calls a volume that nobody named."""
-NUMBERS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class FreshVolumes:
 
         A failure leaves a volume as the Engine made it.
         """
-        run = run_of_create(prepared.call.body)
-        if not _may_have_volumes(prepared, run):
+        run = prepared.run
+        if run is None or not _may_have_volumes(prepared, run):
             return Deed()
         owner = prepared.resolved.known.principal.name
         with contextlib.suppress(Refused):
@@ -50,12 +50,12 @@ class FreshVolumes:
             names = [str(point.get("Name")) for point in points]
             asked = {mount.source for mount in run.mounts}
             came = () if run.volumes_from else tuple(name for name in names if ANONYMOUS.fullmatch(name) and name not in asked)
-            user = NUMBERS.fullmatch(run.user)
-            if user is not None and int(user[1]) != 0:
+            user = numbers_of(run.user)
+            if user is not None and user[0] != 0:
                 held = (name for name in names if self.owners.owner_of_id(Kind.VOLUME, name) == owner)
                 theirs = {*came, *prepared.volumes, *held}
                 for point in _writable(points, theirs):
-                    await self._give(str(point["Name"]), str(point.get("Source") or ""), int(user[1]), int(user[2]))
+                    await self._give(str(point["Name"]), str(point.get("Source") or ""), *user)
             return Deed(made=tuple((Kind.VOLUME.value, name, owner, "") for name in came))
         return Deed()
 

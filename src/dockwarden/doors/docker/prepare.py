@@ -23,7 +23,7 @@ from dockwarden.engine.images import parse_reference
 from dockwarden.engine.labels import CALL, OWNER, stamp
 from dockwarden.engine.obligations import parse_obligations
 from dockwarden.engine.references import pin, put_in_body
-from dockwarden.engine.runs import run_of_create
+from dockwarden.engine.runs import Run, run_of_create
 from dockwarden.engine.veil.mask import masked_sources, restored, unrestorable
 from dockwarden.engine.veil.veil import IMAGE_LABEL
 from dockwarden.engine.write import write_call
@@ -46,7 +46,10 @@ Seal = Callable[[Mapping[str, str]], str]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A call as it will be sent. `announced` is what its intent says may be made; `volumes` are to be made before it, `warnings` are told."""
+    """A call as it will be sent. `announced` is what its intent says may be made; `volumes` are to be made before it, `warnings` are told.
+
+    `run` is what a create runs, `None` for any other call.
+    """
 
     call: EngineCall
     request: Request
@@ -56,6 +59,7 @@ class Prepared:
     announced: Deed
     volumes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    run: Run | None = None
 
 
 class Preparer:
@@ -84,7 +88,9 @@ class Preparer:
         call = self._narrowed(call, resolved, policies)
         kind = MARKED.get(call.route.action)
         announced = Deed(mark, kind.value, principal.name) if kind else Deed()
-        return Prepared(call, write_call(call, self._version), resolved, judgement, mark, announced, self._new_volumes(call, resolved), warnings)
+        run = run_of_create(call.body) if call.route.action == "container.create" else None
+        volumes = self._new_volumes(run, resolved) if run is not None else ()
+        return Prepared(call, write_call(call, self._version), resolved, judgement, mark, announced, volumes, warnings, run)
 
     def _with_secrets(self, call: EngineCall, resolved: Resolved, judgement: Judgement) -> EngineCall:
         """The call with the secrets it names as files: mounted by our driver in a create, those that are there already in an exec.
@@ -123,12 +129,11 @@ class Preparer:
                 raise Forbidden("volume.taken", f"somebody made a volume {name} in this moment; choose another name")
         return Deed(made=tuple((Kind.VOLUME.value, name, owner, prepared.mark) for name in prepared.volumes))
 
-    def _new_volumes(self, call: EngineCall, resolved: Resolved) -> tuple[str, ...]:
+    @staticmethod
+    def _new_volumes(run: Run, resolved: Resolved) -> tuple[str, ...]:
         """Named local volumes of a create that are not there yet; the Engine would make them without our labels."""
-        if call.route.action != "container.create":
-            return ()
         found = {reference.text for reference in resolved.known.found if reference.kind is Kind.VOLUME}
-        named = (m for m in run_of_create(call.body).mounts if m.kind == "volume" and m.source and not m.options and m.driver in {"", "local"})
+        named = (m for m in run.mounts if m.kind == "volume" and m.source and not m.options and m.driver in {"", "local"})
         return tuple(dict.fromkeys(mount.source for mount in named if mount.source not in found))
 
     @staticmethod

@@ -14,7 +14,7 @@ from dockwarden.engine.driver import KIND, MODE, PATH, ROOT
 from dockwarden.engine.fields import read
 from dockwarden.engine.mounts import Mount, clean
 from dockwarden.engine.references import moved_names
-from dockwarden.engine.runs import NO_TEXTS, Run, run_of_create, run_of_service
+from dockwarden.engine.runs import NO_TEXTS, Run, run_of_service
 from dockwarden.engine.veil.veil import IMAGE_LABEL
 
 QUERY = {
@@ -33,10 +33,10 @@ def told(prepared: Prepared) -> dict[str, Any]:
     if action in QUERY:
         values = [value for value in call.query.get(QUERY[action], ()) if value]
         said = {QUERY[action]: values if len(values) > 1 else "".join(values)}
-    elif action == "container.create":
+    elif prepared.run is not None:
         labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
         image = labels.get(IMAGE_LABEL, "")
-        said = {"name": call.first("name"), **_run(run_of_create(call.body), image)}
+        said = {"name": call.first("name"), **_run(prepared.run, image)}
     elif action in {"service.create", "service.update"}:
         said = {"name": read(call.body, "Name", ""), **_run(run_of_service(call.body), "")}
     elif action == "exec.create":
