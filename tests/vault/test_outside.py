@@ -23,7 +23,7 @@ from dockwarden.settings import load_settings
 from dockwarden.vault.outside import OutsideVault
 from dockwarden.vault.outside_keeper import OutsideKeeper
 from dockwarden.vault.outside_kv import Kv, Place
-from dockwarden.vault.outside_login import ByRole, ByToken, read_private
+from dockwarden.vault.outside_login import ByRole, ByToken, read_word
 from dockwarden.vault.outside_record import as_data, as_value
 from dockwarden.words.errors import BadConfig, Hidden, Malformed, Missing, Refused, Unavailable
 from dockwarden.words.secret import Secret
@@ -380,7 +380,7 @@ def test_a_file_that_others_can_read_or_that_holds_no_word_is_refused(there: Kv2
     file = written(tmp_path / "t", text, mode)
 
     with pytest.raises(BadConfig):
-        read_private(file)
+        read_word(file)
     assert "vault.outside_token" == code(lambda: outside(there, ByToken(file)).record("a/b"))
     assert "vault.outside_token" == code(lambda: outside(there, ByRole("r", file)).record("a/b"))
     assert [] == there.calls

@@ -21,7 +21,7 @@ from hvac.api.auth_methods import AppRole, Token  # type: ignore[import-untyped]
 from hvac.api.secrets_engines import KvV2  # type: ignore[import-untyped]  # it has no types of its own
 from hvac.api.system_backend import Health  # type: ignore[import-untyped]  # it has no types of its own
 
-from dockwarden.vault.outside_login import ByRole, ByToken, Lease, read_private
+from dockwarden.vault.outside_login import ByRole, ByToken, Lease, read_word
 from dockwarden.words.errors import BadConfig, Unavailable
 
 GIVES_NOTHING = "nothing is given until it does"
@@ -217,7 +217,7 @@ class Kv:
 
     def _read(self, file: Path) -> str:
         try:
-            return read_private(file)
+            return read_word(file)
         except BadConfig as error:
             fault = Unavailable("vault.outside_token", str(error))
         raise fault

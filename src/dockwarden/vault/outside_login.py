@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dockwarden.vault.private import read_private
 from dockwarden.words.errors import BadConfig
 
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 WORD = re.compile(rb"[\x21-\x7e]{1,4096}")
 RENEW_AT = 2 / 3
 """How much of a lease passes before it is renewed."""
@@ -63,21 +61,13 @@ class Lease:
         return replace(self, renew_at=now + max(LEAST_S, min(60.0, (self.ends - now) / 4)))
 
 
-def read_private(file: Path) -> str:
+def read_word(file: Path) -> str:
     """Return the one word in `file`.
 
     Raises:
-        BadConfig: it is not there, not for its owner alone, another's, or no word.
+        BadConfig: as `read_private`, or no word.
     """
-    try:
-        fd = os.open(file, READ)
-    except OSError as error:
-        raise BadConfig(str(file), f"cannot be read ({error.strerror})", "put the token or secret id there, for root alone") from None
-    with os.fdopen(fd, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_uid not in {0, os.geteuid()} or stat.S_IMODE(status.st_mode) & 0o077:
-            raise BadConfig(str(file), "others may read it", f"run: chown root: {file} && chmod 600 {file}")
-        word = stream.read(5000).strip()
+    word = read_private(file, "others may read it", "put the token or secret id there, for root alone").strip()
     if WORD.fullmatch(word) is None:
         raise BadConfig(str(file), "holds no token or secret id", "write it there alone, on one line")
     return word.decode("ascii")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from dockwarden.vault.envelope import KEY_BYTES
 from dockwarden.vault.faults import WrongKey
+from dockwarden.vault.private import read_private
 from dockwarden.words.errors import BadConfig, Malformed
 from dockwarden.words.secret import Secret
 
@@ -26,7 +26,6 @@ SHORTEST_PASSPHRASE = 12
 MEMORY_KIB, PASSES, LANES = 64 << 10, 3, 4
 """Argon2id as RFC 9106 recommends it where 64 MiB is what can be spared."""
 MOST_SHARES = 16
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FileSeal(msgspec.Struct, frozen=True, tag="file", tag_field="by"):
@@ -113,15 +112,7 @@ def read_key_file(file: Path) -> bytes:
     Raises:
         BadConfig: it is not there, not for its owner alone, another's, or no key.
     """
-    try:
-        fd = os.open(file, READ)
-    except OSError as error:
-        raise BadConfig(str(file), f"cannot be read ({error.strerror})", "put the vault's key back, or unseal it another way") from None
-    with os.fdopen(fd, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_uid not in {0, os.geteuid()} or stat.S_IMODE(status.st_mode) & 0o077:
-            raise BadConfig(str(file), "others may use this key", f"run: chown root: {file} && chmod 600 {file}")
-        return _key_of(stream.read(200), str(file))
+    return _key_of(read_private(file, "others may use this key", "put the vault's key back, or unseal it another way"), str(file))
 
 
 def read_credential(environment: Mapping[str, str]) -> bytes:
