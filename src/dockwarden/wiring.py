@@ -25,6 +25,7 @@ from dockwarden.access.owners import Owners, open_snapshot, read_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import ControlDoor, Verb
+from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.secrets import SecretVerbs
 from dockwarden.doors.control.vault import VaultVerbs
 from dockwarden.doors.docker.carry import Carrier
@@ -68,7 +69,6 @@ from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.log import OpenLog
 from dockwarden.vault.outside_keeper import OutsideKeeper
 from dockwarden.vault.outside_login import ByRole, ByToken
-from dockwarden.vault.outside_verbs import OutsideVerbs
 from dockwarden.words.ask import Verdict
 from dockwarden.words.errors import Forbidden, Hidden, Missing, Refused
 from dockwarden.words.principal import NOBODY, Principal

@@ -12,3 +12,4 @@ USUAL_PLACE = Path("/etc/dockwarden/dockwarden.toml")
 CONFIG_VARIABLE = "DOCKWARDEN_CONFIG"
 
 Config = Annotated[Path, typer.Option("--config", envvar=CONFIG_VARIABLE, help="the settings file: D/dockwarden.toml")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]

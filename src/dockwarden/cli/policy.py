@@ -17,7 +17,7 @@ from dockwarden.access.peer import host_groups
 from dockwarden.access.people import People, parse_people
 from dockwarden.cli.dockerline import Call, Surroundings, read_line
 from dockwarden.cli.explained import as_data, in_lines
-from dockwarden.cli.options import CONFIG_VARIABLE, USUAL_PLACE, Config
+from dockwarden.cli.options import CONFIG_VARIABLE, USUAL_PLACE, AsJson, Config
 from dockwarden.cli.rows import Row, read_row, read_rows
 from dockwarden.cli.supposed import Judged, World, judge_supposed
 from dockwarden.doors.docker.resolve import HostAccounts
@@ -36,7 +36,6 @@ MaybeConfig = Annotated[
     Path | None,
     typer.Option("--config", envvar=CONFIG_VARIABLE, help=f"the settings; without it {USUAL_PLACE}, or else the starter policies and a developer"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Who = Annotated[str, typer.Option("--as", help='who asks: a name of people.toml or of a named door; "" is a stranger')]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="as a member of this group, whatever people.toml says; repeat it")]
 RequestFile = Annotated[Path | None, typer.Option("--request", help='a JSON file: {"call": "POST /containers/create", "body": {…}}')]

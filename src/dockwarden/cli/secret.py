@@ -20,13 +20,12 @@ from rich.table import Table
 
 from dockwarden.cli.control import ask
 from dockwarden.cli.imports import clashes, path_of, rewritten, variables
-from dockwarden.cli.options import USUAL_PLACE, Config
+from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
 
 app = typer.Typer(name="secret", no_args_is_help=True, help="Secrets by path, from the vault.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 SecretPath = Annotated[str, typer.Argument(metavar="PATH", help="where the secret is kept, as prod/db/password")]
 Versions = Annotated[list[int] | None, typer.Option("--version", help="only this version; repeat it")]
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from dockwarden.cli.control import ask
-from dockwarden.cli.options import USUAL_PLACE, Config
+from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.ledger.hold import hold
 from dockwarden.ledger.writer import Ledger
 from dockwarden.settings import Settings, load_settings
@@ -33,7 +33,6 @@ from dockwarden.words.secret import Secret
 
 app = typer.Typer(name="vault", no_args_is_help=True, help="The vault itself: sealed or open, and its keys.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 SHARES = re.compile(r"([0-9]{1,2})-of-([0-9]{1,2})", re.ASCII)
 
 

@@ -5,45 +5,16 @@ They are decided and recorded as those of our own vault are.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from dockwarden.policy.decide import decide
+from dockwarden.doors.control.door import Call, Verb
+from dockwarden.doors.control.vault import judge_vault
 from dockwarden.policy.load import PolicySet
 from dockwarden.vault.outside_keeper import OutsideKeeper
-from dockwarden.words.ask import Ask, Kind, Resource, Verdict
-from dockwarden.words.errors import Forbidden, Malformed
-from dockwarden.words.principal import Principal
+from dockwarden.words.errors import Malformed
 
-VAULT = Resource(Kind.SYSTEM, id="vault")
 ELSEWHERE = ("seal", "unseal", "rekey", "rotate", "backup")
-
-
-class Trail(Protocol):
-    """The record of a call, as far as these verbs speak with it."""
-
-    action: str
-
-    def judged(self, resource: Resource, verdict: Verdict, facts: None) -> None:
-        """Remember what was decided."""
-
-    def outcome(self, status: int, *, changing: bool) -> None:
-        """Write how it ended."""
-
-
-class Call(Protocol):
-    """A call, as far as these verbs look at it."""
-
-    @property
-    def principal(self) -> Principal:
-        """Who calls."""
-
-    @property
-    def trail(self) -> Trail:
-        """Its record."""
-
-
-Verb = Callable[[Call], Awaitable[Mapping[str, Any]]]
 
 
 class OutsideVerbs:
@@ -59,7 +30,7 @@ class OutsideVerbs:
 
     async def status(self, call: Call) -> Mapping[str, Any]:
         """Where it is, whether it answers and is sealed, and how long our token lasts."""
-        self._judge(call, "vault.status")
+        judge_vault(call, "vault.status", self._policies())
         said = await self._keeper.status()
         call.trail.outcome(200, changing=False)
         return {"by": self._by(said), "change": 0, **said}
@@ -67,7 +38,7 @@ class OutsideVerbs:
     def _elsewhere(self, action: str) -> Verb:
         async def refuse(call: Call) -> Mapping[str, Any]:
             """Say that this is done with the outside vault's own tools."""
-            self._judge(call, action)
+            judge_vault(call, action, self._policies())
             where = f"secrets are kept in {self._keeper.where()}"
             raise Malformed("vault.outside", f"{where}; this is done there, with its own tools, by those who run it")
 
@@ -79,12 +50,3 @@ class OutsideVerbs:
         renewed = ", and is renewed before" if token["renewable"] else ""
         lasts = f"our token {ends}{renewed}" if token["accepted"] else "we have no token that it accepts"
         return f"those who run {self._keeper.where()}; it {'answers' if said['answers'] else 'does not answer'}; {lasts}"
-
-    def _judge(self, call: Call, action: str) -> None:
-        call.trail.action = action
-        verdict = decide(Ask(call.principal, action, VAULT), self._policies())
-        call.trail.judged(VAULT, verdict, None)
-        if not verdict.is_allowed:
-            who = call.principal.name or "a caller nobody knows"
-            raise Forbidden(verdict.why.value, f"{action} is refused for {who}: {'; '.join(verdict.advice) or 'no policy permits it'}",
-                            policies=verdict.policies)

@@ -15,6 +15,7 @@ import msgspec
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import Call, Verb
 from dockwarden.policy.decide import decide
+from dockwarden.policy.load import PolicySet
 from dockwarden.vault import seals
 from dockwarden.vault.backup import copy
 from dockwarden.vault.envelope import KEY_BYTES
@@ -79,7 +80,7 @@ class VaultVerbs:
 
     async def status(self, call: Call) -> Mapping[str, Any]:
         """Whether it is sealed, how it is unsealed, and where it stands."""
-        self._judge(call, "vault.status")
+        judge_vault(call, "vault.status", self._rulebook.rules.policies)
         call.trail.outcome(200, changing=False)
         return await self._status()
 
@@ -192,23 +193,25 @@ class VaultVerbs:
             said |= {"vault": head.vault, "change": head.seq}
         return said
 
-    def _judge(self, call: Call, action: str) -> None:
-        call.trail.action = action
-        verdict = decide(Ask(call.principal, action, VAULT), self._rulebook.rules.policies)
-        call.trail.judged(VAULT, verdict, None)
-        if not verdict.is_allowed:
-            who = call.principal.name or "a caller nobody knows"
-            raise Forbidden(verdict.why.value, f"{action} is refused for {who}: {'; '.join(verdict.advice) or 'no policy permits it'}",
-                            policies=verdict.policies)
-
     async def _intend(self, call: Call, action: str, detail: Mapping[str, Any] | None = None) -> None:
-        self._judge(call, action)
+        judge_vault(call, action, self._rulebook.rules.policies)
         await call.trail.intent(detail or {})
 
     async def _done(self, call: Call) -> dict[str, Any]:
         said = await self._status()
         call.trail.outcome(200, detail={"sealed": said["sealed"]}, changing=True)
         return said
+
+
+def judge_vault(call: Call, action: str, policies: PolicySet) -> None:
+    """Return if the caller may do `action` to the vault; either way its record knows what was decided. Raises: Forbidden."""
+    call.trail.action = action
+    verdict = decide(Ask(call.principal, action, VAULT), policies)
+    call.trail.judged(VAULT, verdict, None)
+    if not verdict.is_allowed:
+        who = call.principal.name or "a caller nobody knows"
+        raise Forbidden(verdict.why.value, f"{action} is refused for {who}: {'; '.join(verdict.advice) or 'no policy permits it'}",
+                        policies=verdict.policies)
 
 
 def _rekey_to_file(vault: Vault, key: bytes, file: Path) -> None:
