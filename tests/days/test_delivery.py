@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from days.test_secrets import cli, put
@@ -205,3 +207,60 @@ def test_a_sealed_vault_stops_a_start_and_says_so(warden: Warden) -> None:
     assert 0 == cli(warden, "vault", "unseal").returncode
     assert 0 == warden.docker("start", "sealed").returncode
     warden.docker("rm", "-f", "sealed")
+
+
+def test_docker_py_names_secrets_in_its_environment(warden: Warden) -> None:
+    put(warden, 0, "people/root/token", b"of root")
+    client = docker.DockerClient(base_url=f"unix://{warden.socket}")
+    try:
+        said = client.containers.run("busybox", ["sh", "-c", "cat $TOKEN_FILE"], environment={"TOKEN": "dockwarden://people/root/token"}, remove=True)
+        assert b"of root" == said
+    finally:
+        client.close()
+
+
+MORE = """
+@id("alice-uses-as-variable") @harden("as-variable")
+permit (principal == User::"alice", action == Action::"secret.use", resource is SecretPath) when { resource.id like "people/alice/plain/*" };
+"""
+
+
+@pytest.fixture
+def willing(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warden]:
+    """A dockwarden whose policies let alice have variables, and warn developers of secrets in clear where the starters forbid them."""
+    folder = Path("/var/tmp") / f"dwwilling{tmp_path_factory.getbasetemp().name}"
+    folder.mkdir(mode=0o755)
+    made = Warden(folder, engine.address, volumes=True)
+    made.init()
+    file = folder / "policies" / "developers.cedar"
+    text, _, _ = file.read_text().partition("// Secrets in variables are shown by inspect")
+    file.write_text(text.replace('@harden("run-as-caller, no-new', '@harden("warn-secrets, run-as-caller, no-new') + MORE)
+    made.start()
+    yield made
+    made.stop()
+    made.remove()
+
+
+def test_policy_may_let_a_value_be_a_variable_and_it_shows_as_the_reference(willing: Warden, engine: PrivateEngine) -> None:
+    put(willing, ALICE, "people/alice/plain/token", b"in the open")
+    put(willing, ALICE, "people/alice/other", b"in the file")
+    words = ("-e", "T=dockwarden://people/alice/plain/token", "-e", "O=dockwarden://people/alice/other")
+    run = willing.docker("run", "--name", "plain", *words, "busybox", "sh", "-c", 'echo "$T$O"; cat $T_FILE $O_FILE')
+    assert (0, "in the open\nin the openin the file", "") == (run.returncode, run.stdout, run.stderr)
+
+    said = json.loads(willing.docker("inspect", "plain").stdout)[0]["Config"]["Env"]
+    assert {"T=dockwarden://people/alice/plain/token", "O=dockwarden://people/alice/other"} <= set(said)
+    assert "in the open" not in json.dumps(said)
+    written = [entry["detail"] for entry in willing.entries() if ("secret.use", "create") == (entry.get("action"), entry.get("via"))]
+    assert [{"file": "T", "version": "current", "variable": True}] == written
+    willing.docker("rm", "plain")
+
+
+def test_policy_may_warn_of_a_secret_in_clear_instead(willing: Warden) -> None:
+    made = willing.docker("create", "--name", "warned", "-e", "DB_PASSWORD=Tr0ub4dor-and-3", "busybox", "true")
+    willing.docker("rm", "warned")
+
+    assert 0 == made.returncode
+    assert "WARNING: dockwarden: DB_PASSWORD looks like a secret" in made.stderr
+    assert "dockwarden secret put people/alice/DB_PASSWORD" in made.stderr
+    assert "Tr0ub4dor" not in made.stderr

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockwarden.engine.delivery import File, asked_files, held_by, read_delivery, shown_environment, to_files, to_held, without_mount
+from dockwarden.engine.delivery import NO_VARIABLES, File, asked_files, held_by, read_delivery, shown_environment, to_files, to_held, without_mount
 from dockwarden.engine.driver import SEAL
 from dockwarden.engine.facts import facts
 from dockwarden.engine.write import write_call
 from dockwarden.words.errors import Forbidden, Malformed, Missing, Refused
+from dockwarden.words.secret import Secret
 from fixtures.calls import CREATE, call, known_for
 
 EXEC = "POST /v1.41/containers/{}/exec".format("a" * 64)
@@ -27,9 +28,9 @@ def seal(options: Mapping[str, str]) -> str:
     return "sealed:" + ",".join(sorted(options))
 
 
-def written(body: dict[str, Any]) -> dict[str, Any]:
+def written(body: dict[str, Any], variables: Mapping[str, Secret] = NO_VARIABLES) -> dict[str, Any]:
     asked = call(CREATE, {"Image": "busybox", "User": "1000:1001", **body})
-    return dict(json.loads(write_call(to_files(asked, asked_files(asked), "alice", "{}", "dwtest", seal)).body))
+    return dict(json.loads(write_call(to_files(asked, asked_files(asked), "alice", "{}", "dwtest", seal, variables)).body))
 
 
 def test_a_variable_and_a_label_become_files_and_variables_that_name_them() -> None:
@@ -72,7 +73,7 @@ def test_a_reference_says_which_version(env: str, file: File) -> None:
 @pytest.mark.parametrize(
     "env",
     [["X=dockwarden://"], [f"={DB}"], [f"1X={DB}"], [f"a/b={DB}"], [f"..={DB}"], [f"X={DB}?version=0"], [f"X={DB}?version=x"], [f"X={DB}?v=1"],
-     [f"X={DB}?label=newest"], [f"X={DB}?version=1&label=current"], [f"X={DB}", "X=dockwarden://other"], [f"X{n}={DB}" for n in range(300)]],
+     [f"X={DB}?label=newest"], [f"X={DB}?version=1&label=current"], [f"X={DB}", "X=dockwarden://other"], [f"X={DB}", "X=plain"], [f"X{n}={DB}" for n in range(300)]],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_malformed(env: list[str]) -> None:
     with pytest.raises(Malformed):
@@ -102,6 +103,21 @@ def test_an_answer_shows_what_was_asked() -> None:
     assert ["A=1", f"DB={DB}?version=2"] == shown_environment(body["Env"], files)
     assert ["/t"] == [mount["Target"] for mount in without_mount(body["HostConfig"]["Mounts"], "dwtest")]
     assert () == held_by(body, "another")
+
+
+def test_a_value_that_policy_makes_a_variable_is_shown_as_the_reference_that_it_was() -> None:
+    body = written({"Env": [f"DB={DB}", "A=1"]}, {"DB": Secret(b"of prod")})
+
+    assert ["A=1", "DB_FILE=/run/secrets/DB", "DB=of prod"] == body["Env"]
+    assert ["A=1", f"DB={DB}"] == shown_environment(body["Env"], held_by(body, "dwtest"))
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"a\0b"])
+def test_a_value_that_is_no_text_is_no_variable(value: bytes) -> None:
+    with pytest.raises(Forbidden) as refused:
+        written({"Env": [f"DB={DB}"]}, {"DB": Secret(value)})
+
+    assert "secret.no_text" == refused.value.code
 
 
 def test_an_exec_gets_what_its_container_holds_and_nothing_more() -> None:

@@ -24,7 +24,7 @@ from fixtures.calls import ALICE, BUSYBOX, CREATE, TOOL, call, known_for
 ALL = parse_obligations(
     [
         "no-new-privileges, drop-all-caps, pids=512, memory=2g, cpus=2",
-        "read-only-root, run-as-caller, default-seccomp, loopback-ports, init, private-namespaces",
+        "read-only-root, run-as-caller, default-seccomp, loopback-ports, init, private-namespaces, warn-secrets, as-variable",
     ]
 )
 

@@ -28,6 +28,7 @@ from dockwarden.engine.references import at_way, json_map, put_in_body
 from dockwarden.engine.runs import NO_LIST, NO_TEXTS, run_of_create
 from dockwarden.engine.users import numbers_of
 from dockwarden.words.errors import Forbidden, Malformed, Missing
+from dockwarden.words.secret import Secret
 
 if TYPE_CHECKING:
     from dockwarden.engine.call import EngineCall
@@ -43,6 +44,7 @@ SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9+-]{0,15}|[1-9][0-9]?", re.ASCII)
 LABELS = frozenset({"current", "pending", "previous"})
 MOST = 256
 MOUNTS = ("HostConfig", "Mounts")
+NO_VARIABLES: Mapping[str, Secret] = {}
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
@@ -107,14 +109,19 @@ def asked_files(call: EngineCall) -> tuple[File, ...]:
     if call.route.action not in {"container.create", "exec.create"}:
         return ()
     found: dict[str, File] = {}
+    plain: set[str] = set()
     for entry in read(call.body, "Env", NO_LIST):
         name, _, value = entry.partition("=")
         if value.startswith(SCHEME):
             _add(found, _file(name, value.removeprefix(SCHEME), f"Env {name}"))
+        else:
+            plain.add(name)
     labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
     for label, value in labels.items():
         if label.startswith(ASKING):
             _add(found, _file(label.removeprefix(ASKING), value.removeprefix(SCHEME), f"Labels {label}"))
+    if both := sorted(found.keys() & plain):
+        raise Malformed("secret.twice", f"{both[0]} is a secret and a variable with a value, too; leave out the one that is not meant")
     if RENEW in labels and not found:
         raise Malformed("secret.renew", f"Labels {RENEW} is for containers with secrets, and this one has none; leave it out")
     if len(found) > MOST:
@@ -178,11 +185,16 @@ def _file(name: str, reference: str, place: str) -> File:
     return File(name, path, int(version or 0), label)
 
 
-def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str, plugin: str, seal: Seal) -> EngineCall:
+def to_files(
+    call: EngineCall, files: tuple[File, ...], used_by: str, facts: str, plugin: str, seal: Seal, variables: Mapping[str, Secret] = NO_VARIABLES
+) -> EngineCall:
     """Return a hardened create with `files` as one mount, and no reference left.
+
+    `variables` are values that policy lets be variables, too, by their names.
 
     Raises:
         Forbidden: `secret.place`: something else is to be mounted there. `secret.user`: it is not clear who the container's user is.
+            `secret.no_text`: a value cannot be a variable.
     """
     if not files:
         return call
@@ -199,9 +211,21 @@ def to_files(call: EngineCall, files: tuple[File, ...], used_by: str, facts: str
         call = put_in_body(call, ("HostConfig",), HostConfig())
     entries = at_way(call.body, MOUNTS)
     call = put_in_body(call, MOUNTS, [*(entries if isinstance(entries, list) else ()), mount])
-    call = put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: file.name for file in files}))
+    entries = _environment(read(call.body, "Env", NO_LIST), {file.name: file.name for file in files})
+    plain = [f"{name}={_text(name, value)}" for name, value in variables.items()]
+    call = put_in_body(call, ("Env",), [*entries, *plain])
     labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
     return put_in_body(call, ("Labels",), {name: value for name, value in labels.items() if not is_asking(name)})
+
+
+def _text(name: str, value: Secret) -> str:
+    try:
+        text = value.reveal().decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise Forbidden("secret.no_text", f"{name} is no text, so it cannot be a variable, as policy says it is; ask an operator")
+    return text
 
 
 def to_held(call: EngineCall, files: tuple[File, ...], held: Mapping[str, str]) -> EngineCall:
@@ -244,9 +268,10 @@ def secrets_of(entry: Any, plugin: str) -> Mapping[str, str] | None:
 
 
 def shown_environment(entries: list[str], files: tuple[File, ...]) -> list[str]:
-    """A container's variables as its maker wrote them: references in place of the files' names."""
+    """A container's variables as its maker wrote them: references in place of the files' names, and of values that policy made variables."""
     ours = {f"{file.name}{SUFFIX}={FOLDER}/{file.name}": f"{file.name}={file.reference}" for file in files}
-    return [ours.get(entry, entry) for entry in entries]
+    names = {file.name for file in files}
+    return [ours.get(entry, entry) for entry in entries if entry.partition("=")[0] not in names]
 
 
 def without_mount(mounts: list[Any], plugin: str) -> list[Any]:

@@ -1,7 +1,8 @@
 """What the deciding policies oblige us to do to a call: the words of `@harden`, parsed and joined.
 
 The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
-`run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`.
+`run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`; and on a permit of
+`secret.use`: `as-variable`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Obligations:
     loopback_ports: bool = False
     init: bool = False
     private_namespaces: bool = False
+    warn_secrets: bool = False
+    as_variable: bool = False
 
     def joined(self, other: Obligations) -> Obligations:
         """Return what fulfils both: the lower limit, either promise."""
@@ -56,6 +59,8 @@ class Obligations:
             loopback_ports=self.loopback_ports or other.loopback_ports,
             init=self.init or other.init,
             private_namespaces=self.private_namespaces or other.private_namespaces,
+            warn_secrets=self.warn_secrets or other.warn_secrets,
+            as_variable=self.as_variable or other.as_variable,
         )
 
 
@@ -138,6 +143,8 @@ FLAGS: Mapping[str, Obligations] = {
     "loopback-ports": replace(NOTHING, loopback_ports=True),
     "init": replace(NOTHING, init=True),
     "private-namespaces": replace(NOTHING, private_namespaces=True),
+    "warn-secrets": replace(NOTHING, warn_secrets=True),
+    "as-variable": replace(NOTHING, as_variable=True),
 }
 VALUES: Mapping[str, Callable[[str], Obligations]] = {
     "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as,

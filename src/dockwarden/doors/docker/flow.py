@@ -21,7 +21,7 @@ from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.volumes.uses import Uses
 from dockwarden.engine.call import CallHead, EngineCall, Takes
-from dockwarden.engine.delivery import asked_files
+from dockwarden.engine.delivery import NO_VARIABLES, asked_files
 from dockwarden.engine.read import read_call, read_head
 from dockwarden.engine.references import moved_names
 from dockwarden.ledger.writer import Ledger
@@ -77,9 +77,10 @@ class Flow:
                 exchange.principal, self.door, call, needs_more=bool(policies.needs & {"name", "labels"})
             )
             judgement = await self._judged(call, resolved, policies, trail)
+            variables = NO_VARIABLES
             if call.route.action == "container.create" and (files := asked_files(call)):
-                await self.uses.may_use(exchange.principal, files, judgement.facts.context(), policies)
-            prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id)
+                variables = await self.uses.may_use(exchange.principal, files, judgement.facts.context(), policies)
+            prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id, variables)
         except BaseException:
             claim.release()
             raise

@@ -12,10 +12,11 @@ from dockwarden.access.owners import Deed
 from dockwarden.doors.docker.judge import Judgement
 from dockwarden.doors.docker.lookups import Asked, Lookups
 from dockwarden.doors.docker.narrow import with_filter
+from dockwarden.doors.docker.reasons import way_out
 from dockwarden.doors.docker.resolve import Resolved
 from dockwarden.doors.docker.sight import may_see
 from dockwarden.engine.call import EngineCall, Request
-from dockwarden.engine.delivery import asked_files, held_by, to_files, to_held
+from dockwarden.engine.delivery import NO_VARIABLES, asked_files, held_by, to_files, to_held
 from dockwarden.engine.driver import to_driver
 from dockwarden.engine.fields import read
 from dockwarden.engine.harden import harden, lowered
@@ -32,6 +33,7 @@ from dockwarden.policy.load import PolicySet
 from dockwarden.policy.schema import ENV_READ
 from dockwarden.words.ask import Ask, Kind, Resource
 from dockwarden.words.errors import Forbidden, Refused, Unavailable
+from dockwarden.words.secret import Secret
 
 MARKED: Mapping[str, Kind] = {
     "container.create": Kind.CONTAINER, "network.create": Kind.NETWORK, "volume.create": Kind.VOLUME, "service.create": Kind.SERVICE,
@@ -68,8 +70,11 @@ class Preparer:
     def __init__(self, *, ask: Asked, lookups: Lookups, plugin: str, seal: Seal | None, version: str) -> None:
         self._ask, self._lookups, self._plugin, self._seal, self._version = ask, lookups, plugin, seal, version
 
-    async def prepare(self, call: EngineCall, resolved: Resolved, judgement: Judgement, policies: PolicySet, mark: str) -> Prepared:
-        """Return `call` ready to be sent.
+    async def prepare(
+        self, call: EngineCall, resolved: Resolved, judgement: Judgement, policies: PolicySet, mark: str,
+        variables: Mapping[str, Secret] = NO_VARIABLES,
+    ) -> Prepared:
+        """Return `call` ready to be sent. `variables` are secrets that policy lets be variables.
 
         Raises:
             Forbidden: an obligation cannot be fulfilled, or a masked value cannot be restored.
@@ -77,12 +82,15 @@ class Preparer:
         known, principal = resolved.known, resolved.known.principal
         call = await self._unmasked(call, resolved, policies)
         image = str(read(call.body, "Image", ""))
-        asked, call = call, harden(call, parse_obligations(judgement.verdict.harden), known)
+        obligations = parse_obligations(judgement.verdict.harden)
+        asked, call = call, harden(call, obligations, known)
         warnings = lowered(asked, call)
+        if obligations.warn_secrets:
+            warnings += tuple(way_out(name, kind, principal.name) for name, kind in judgement.facts.env_secrets)
         call = pin(call, resolved.ids)
         more = {IMAGE_LABEL: image} if call.route.action == "container.create" and image else None
         call = stamp(call, principal.name, mark, more)
-        call = self._with_secrets(call, resolved, judgement)
+        call = self._with_secrets(call, resolved, judgement, variables)
         if self._seal is not None:
             call = to_driver(call, known, self._plugin, self._seal)
         call = self._narrowed(call, resolved, policies)
@@ -92,11 +100,12 @@ class Preparer:
         volumes = self._new_volumes(run, resolved) if run is not None else ()
         return Prepared(call, write_call(call, self._version), resolved, judgement, mark, announced, volumes, warnings, run)
 
-    def _with_secrets(self, call: EngineCall, resolved: Resolved, judgement: Judgement) -> EngineCall:
+    def _with_secrets(self, call: EngineCall, resolved: Resolved, judgement: Judgement, variables: Mapping[str, Secret]) -> EngineCall:
         """The call with the secrets it names as files: mounted by our driver in a create, those that are there already in an exec.
 
         Raises:
-            Unavailable: `secret.no_driver`, `secret.remapped`. Missing: `secret.not_held`. Forbidden: `secret.place`, `secret.user`.
+            Unavailable: `secret.no_driver`, `secret.remapped`. Missing: `secret.not_held`. Forbidden: `secret.place`, `secret.user`,
+                `secret.no_text`.
         """
         files = asked_files(call)
         if not files:
@@ -111,7 +120,7 @@ class Preparer:
             message = "this Engine remaps users, and a secret's file would be nobody's in the container; it is not given"
             raise Unavailable("secret.remapped", message)
         facts = msgspec.json.encode(judgement.facts.context()).decode()
-        return to_files(call, files, resolved.known.principal.name, facts, self._plugin, self._seal)
+        return to_files(call, files, resolved.known.principal.name, facts, self._plugin, self._seal, variables)
 
     async def make_volumes(self, prepared: Prepared) -> Deed:
         """Make the named volumes that a create would make by naming them, with our labels; return what was made.

@@ -66,7 +66,7 @@ def refusal(judgement: Judgement) -> Refused:
     return Forbidden(code, f"{ask.action} is refused for {who}: {'; '.join(shown)}", policies=verdict.policies)
 
 
-def _way_out(name: str, kind: str, who: str) -> str:
+def way_out(name: str, kind: str, who: str) -> str:
     """How a secret in clear becomes one that nobody sees: two lines to paste."""
     path = f"people/{who}/{name}"
     return (
@@ -90,7 +90,7 @@ def _reasons(judgement: Judgement) -> Iterator[str]:
     group = _no_group(judgement)
     texts += [group] if group else []
     if judgement.forbids_secrets:
-        texts += [_way_out(name, kind, judgement.ask.principal.name) for name, kind in judgement.facts.env_secrets]
+        texts += [way_out(name, kind, judgement.ask.principal.name) for name, kind in judgement.facts.env_secrets]
     texts += [text for text in judgement.verdict.advice if not (group and text.startswith("User "))]
     yield from dict.fromkeys(texts)
 

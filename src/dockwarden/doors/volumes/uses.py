@@ -11,7 +11,8 @@ import msgspec
 from dockwarden.access.peer import host_groups
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.volumes.secrets import Given
-from dockwarden.engine.delivery import Delivery, File
+from dockwarden.engine.delivery import NO_VARIABLES, Delivery, File
+from dockwarden.engine.obligations import parse_obligations
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.writer import Ledger
 from dockwarden.policy.decide import evaluate
@@ -21,6 +22,7 @@ from dockwarden.vault.paths import resource_of
 from dockwarden.words.ask import Ask, Verdict
 from dockwarden.words.errors import Forbidden, Hidden, Missing
 from dockwarden.words.principal import Principal
+from dockwarden.words.secret import Secret
 
 USE = "secret.use"
 
@@ -32,17 +34,27 @@ class Uses:
         """`tools` are the names of doors that stand for somebody who is no person."""
         self.keeper, self._rulebook, self._ledger, self._tools, self._loop = keeper, rulebook, ledger, tools, loop
 
-    async def may_use(self, principal: Principal, files: Sequence[File], facts: Mapping[str, Any], policies: PolicySet) -> None:
+    async def may_use(
+        self, principal: Principal, files: Sequence[File], facts: Mapping[str, Any], policies: PolicySet
+    ) -> Mapping[str, Secret]:
         """Return if `principal` may have a container with `files`, and all of them are there to be given.
+
+        What comes back are the values that policy lets be variables, too, by name; that is in the ledger then.
 
         Raises:
             Missing: `secret.absent`: one is not there, or not for them to use; which of both is not said.
-            Unavailable: the vault is sealed.
+            Unavailable: the vault is sealed, or the ledger cannot be written.
         """
-        for file in files:
-            if not _verdict(principal, file.path, facts, policies).is_allowed:
+        verdicts = [_verdict(principal, file.path, facts, policies) for file in files]
+        for file, verdict in zip(files, verdicts, strict=True):
+            if not verdict.is_allowed:
                 raise _absent(file)
         await self.keeper.run(lambda vault: _look(vault, files))
+        plain = [(file, verdict) for file, verdict in zip(files, verdicts, strict=True) if parse_obligations(verdict.harden).as_variable]
+        if not plain:
+            return NO_VARIABLES
+        await self._record([_entry(principal, file, verdict, "create", is_variable=True) for file, verdict in plain])
+        return await self.keeper.run(lambda vault: {file.name: _given(vault, file).value for file, _ in plain})
 
     def fetch(self, delivery: Delivery, files: Sequence[File]) -> Sequence[Given]:
         """What a container is given as it starts, or as a secret it holds is renewed.
@@ -65,7 +77,7 @@ class Uses:
             if not verdict.is_allowed:
                 what = f"{principal.name} may not use the secret {file.path} any more"
                 raise Forbidden("secret.no_more", f"{what}; ask an operator, or make the container without it")
-        entries = [_entry(principal, file, verdict) for file, verdict in zip(files, verdicts, strict=True)]
+        entries = [_entry(principal, file, verdict, "start") for file, verdict in zip(files, verdicts, strict=True)]
         asyncio.run_coroutine_threadsafe(self._record(entries), self._loop).result()
         return self.keeper.run_here(lambda vault: [_given(vault, file) for file in files])
 
@@ -109,8 +121,9 @@ def _absent(file: File) -> Missing:
     return Missing("secret.absent", f"{what}; see dockwarden secret list, or ask an operator")
 
 
-def _entry(principal: Principal, file: File, verdict: Verdict) -> Entry:
+def _entry(principal: Principal, file: File, verdict: Verdict, when: str, *, is_variable: bool = False) -> Entry:
+    detail = {"file": file.name, "version": file.version or file.label}
     return Entry(
-        kind="intent", principal=principal.name, groups=tuple(sorted(principal.groups)), via="start", action=USE, resource=f"SecretPath:{file.path}",
-        why=verdict.why.value, policies=verdict.policies, detail={"file": file.name, "version": file.version or file.label},
+        kind="intent", principal=principal.name, groups=tuple(sorted(principal.groups)), via=when, action=USE, resource=f"SecretPath:{file.path}",
+        why=verdict.why.value, policies=verdict.policies, detail={**detail, "variable": True} if is_variable else detail,
     )
