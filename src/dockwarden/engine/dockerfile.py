@@ -62,12 +62,14 @@ class Wants:
     """What a Dockerfile reaches for, each in the order it is written.
 
     `images` are references as the Engine will look them up, each once, stages and `scratch` taken out. `escapes` are facts of
-    `escapes.CATALOGUE`. `labels` are the keys that LABEL sets.
+    `escapes.CATALOGUE`. `labels` are the keys that LABEL sets. `values` are what ENV and ARG
+    set in so many words, as name and value: nothing is expanded, and what has escapes is one value.
     """
 
     images: list[str] = field(default_factory=list)
     escapes: set[str] = field(default_factory=set)
     labels: list[str] = field(default_factory=list)
+    values: list[tuple[str, str]] = field(default_factory=list)
 
     def doubt(self, what: str) -> None:
         """Say that something is unclear."""
@@ -211,6 +213,7 @@ def _word(line: str) -> tuple[str, str]:
 
 def _instruction(reader: _Reader, line: str) -> None:
     word, rest = _word(line)
+    reader.wants.values += _set_values(word, rest)
     match word.upper():
         case "ONBUILD":
             _trigger(reader, rest)
@@ -232,6 +235,7 @@ def _trigger(reader: _Reader, line: str) -> None:
         reader.wants.doubt("ONBUILD that the Engine does not take")
     else:
         workdir, reader.workdir = reader.workdir, "/"
+        reader.wants.values += _set_values(*_word(line))
         _judge(reader, line, {})
         reader.workdir = workdir
     _bound(reader)
@@ -312,6 +316,17 @@ def _env(reader: _Reader, rest: str) -> None:
     reader.env.update(made)
     if not all(map(_ASSIGNED.fullmatch, made)):
         reader.env = {}
+
+
+def _set_values(word: str, rest: str) -> list[tuple[str, str]]:
+    """What an ENV or an ARG sets, for who looks for secrets in it; nothing is judged by it that must be exact."""
+    if word.upper() not in {"ENV", "ARG"}:
+        return []
+    words = _words_of(rest) or [rest]
+    if "=" not in words[0]:
+        words = ["=".join(part.strip(SPACES) for part in _word(rest))]
+    pairs = (word.partition("=")[::2] for word in words)
+    return [(name, value.strip(SPACES).strip("\"'")) for name, value in pairs if value]
 
 
 def _words_of(rest: str) -> list[str] | None:

@@ -419,11 +419,28 @@ def test_any_call_has_facts_or_one_typed_refusal(route: Any, data: st.DataObject
         ("POST /v1.41/containers/" + "a" * 64 + "/exec", {"Cmd": ["true"], "Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}),
         ("POST /v1.41/services/create", {"TaskTemplate": {"ContainerSpec": {"Image": "busybox", "Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}}}),
         ("POST /v1.41/build?buildargs=" + quote(json.dumps({"DB_PASSWORD": "Tr0ub4dor-and-3", "V": "1"})), None),
+        ("POST /v1.41/commit?container=x&changes=" + quote("ENV DB_PASSWORD=Tr0ub4dor-and-3"), {}),
+        ("POST /v1.41/commit?container=x", {"Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}),
     ],
 )
 def test_secrets_in_clear_are_named_and_never_shown(request_: str, body: Any) -> None:
     asked = call(request_, body)
     found = facts(asked, known_for(asked))
+
+    assert (("DB_PASSWORD", "password"),) == found.env_secrets
+    assert "Tr0ub4dor" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ENV DB_PASSWORD=Tr0ub4dor-and-3", "env DB_PASSWORD Tr0ub4dor-and-3", 'ENV A=1 DB_PASSWORD="Tr0ub4dor-and-3" B=2', "ARG DB_PASSWORD=Tr0ub4dor-and-3",
+        "ONBUILD ENV DB_PASSWORD=Tr0ub4dor-and-3", "ENV DB_PASSWORD=Tr0ub4dor\\-and-3",
+    ],
+)  # fmt: skip
+def test_secrets_in_a_dockerfile_are_named(line: str) -> None:
+    asked = call("POST /v1.41/build")
+    found = facts(asked, known_for(asked, dockerfile=f"FROM busybox\n{line}\nENV HOME=/app DB_PASSWORD_FILE=/run/secrets/db\nARG TOKEN"))
 
     assert (("DB_PASSWORD", "password"),) == found.env_secrets
     assert "Tr0ub4dor" not in repr(found)

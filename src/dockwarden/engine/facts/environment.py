@@ -1,11 +1,14 @@
-"""Secrets that a call would leave in clear: in variables, build arguments and labels, where `inspect` and `history` show them to everybody."""
+"""Secrets that a call would leave in clear: in variables, build arguments, Dockerfiles and labels, where `inspect` shows them to everybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from dockwarden.engine.call import EngineCall
+from dockwarden.engine.dockerfile import read_changes
+from dockwarden.engine.facts.build import wants_of
 from dockwarden.engine.finding import find
+from dockwarden.engine.known import Known
 from dockwarden.engine.labels import LABELLED, RESERVED
 from dockwarden.engine.references import at_way, json_map
 from dockwarden.engine.veil.mask import MARK
@@ -13,28 +16,23 @@ from dockwarden.engine.veil.mask import MARK
 ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
     "container.create": ("Env",),
     "exec.create": ("Env",),
+    "image.commit": ("Env",),
     "service.create": ("TaskTemplate", "ContainerSpec", "Env"),
     "service.update": ("TaskTemplate", "ContainerSpec", "Env"),
 }
 
 
-def secrets_in_clear(call: EngineCall) -> tuple[tuple[str, str], ...]:
+def secrets_in_clear(call: EngineCall, known: Known) -> tuple[tuple[str, str], ...]:
     """Return the name and kind of each, sorted; never a value. A masked value that comes back is none: it was there before.
 
     Raises:
-        Malformed: `engine.bad_parameter`.
+        Malformed: `engine.bad_parameter`. TooLarge: `build.too_large`.
     """
-    found = {name: finding.kind for name, value in _pairs(call) if MARK not in value and (finding := find(name, value)) is not None}
+    found = {name: finding.kind for name, value in _pairs(call, known) if MARK not in value and (finding := find(name, value)) is not None}
     return tuple(sorted(found.items()))
 
 
-def names_in_clear(entries: Iterable[str]) -> frozenset[str]:
-    """Return the names of variables, as an image has them, whose values look like secrets."""
-    pairs = (entry.partition("=")[::2] for entry in entries)
-    return frozenset(name for name, value in pairs if find(name, value) is not None)
-
-
-def _pairs(call: EngineCall) -> Iterator[tuple[str, str]]:
+def _pairs(call: EngineCall, known: Known) -> Iterator[tuple[str, str]]:
     """Every name and value of `call` that its maker wrote to be seen by programs or people."""
     action = call.route.action
     entries = at_way(call.body, ENVIRONMENTS[action]) if action in ENVIRONMENTS and call.body is not None else None
@@ -44,6 +42,10 @@ def _pairs(call: EngineCall) -> Iterator[tuple[str, str]]:
     if action == "image.build":
         yield from ((name, value) for name, value in json_map(call, "buildargs").items() if isinstance(value, str))
         yield from ((name, str(value)) for name, value in json_map(call, "labels").items())
+    if action == "image.build" and known.dockerfile is not None:
+        yield from wants_of(call, known.dockerfile).values
+    if changes := call.query.get("changes"):
+        yield from read_changes(changes)[0].values
     for place in LABELLED.get(action, ()) if call.body is not None else ():
         labels = at_way(call.body, place)
         yield from ((name, value) for name, value in (labels.items() if isinstance(labels, Mapping) else ()) if not name.startswith(RESERVED))

@@ -64,7 +64,7 @@ def facts(call: EngineCall, known: Known) -> Facts:
         via=known.principal.via,
         door=known.door,
         env_restored=known.env_restored,
-        env_secrets=secrets_in_clear(call),
+        env_secrets=secrets_in_clear(call, known),
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dockwarden.engine.call import EngineCall
 from dockwarden.engine.dockerfile import Wants, read_changes, read_triggers
-from dockwarden.engine.facts.environment import names_in_clear
 from dockwarden.engine.facts.model import ImageFacts
+from dockwarden.engine.finding import find
 from dockwarden.engine.gojson import fold, parse
 from dockwarden.engine.images import ImageReference, combine, is_id, is_like_an_id, parse_reference, with_repo_tag
 from dockwarden.engine.known import ImageConfig, Known
@@ -34,7 +34,7 @@ def image_facts(text: str, image: ImageConfig | None) -> ImageFacts:
     An id is shown by a name of that image, one that a registry vouched for first: who may use the name may use the id.
     """
     reference = _named(text, image)
-    found = names_in_clear(image.env) if image else frozenset()
+    found = _names_in_clear(image.env) if image else frozenset()
     if reference is None:
         return ImageFacts(is_known=image is not None, state="local" if image else "", env_secrets=found)
     state = ""
@@ -242,3 +242,9 @@ def _text(value: Any, place: str) -> str:
 
 def _bad_archive(place: str, what: str) -> Malformed:
     return Malformed("image.bad_archive", f"{place} in the archive {what}; save the image again (docker save)")
+
+
+def _names_in_clear(entries: Iterable[str]) -> frozenset[str]:
+    """Return the names of variables, as an image has them, whose values look like secrets."""
+    pairs = (entry.partition("=")[::2] for entry in entries)
+    return frozenset(name for name, value in pairs if find(name, value) is not None)
