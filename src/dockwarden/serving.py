@@ -139,6 +139,7 @@ async def _mend(house: House) -> None:
     while house.volumes is not None:
         try:
             mended = await house.volumes.mend(house.ask)
+            await house.whereabouts.catch_up(house.uses.keeper)
             house.log.debug("mended", what=str(mended))
         except (Refused, OSError) as error:
             house.log.warning("volumes not mended", because=str(error))

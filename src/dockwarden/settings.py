@@ -106,6 +106,8 @@ class VaultSettings(Section, frozen=True, kw_only=True):
 
     store: Annotated[str, _help("the vault's database: sqlite:///PATH or postgresql://HOST/NAME; empty: D/state/vault.db")] = ""
     key_file: Annotated[str, _help("the unseal key, where the vault is unsealed by a file; empty: D/unseal.key")] = ""
+    person_paths: Annotated[int, _least(0, "how many secrets one person may keep below people/NAME/; 0: any number")] = 1000
+    person_bytes: Annotated[int, _least(0, "how many bytes they may have together, in all versions; 0: any number")] = 64 << 20
     outside: Annotated[str, _help("keep secrets in a HashiCorp Vault or OpenBao instead: https://HOST:8200; empty: in a vault of our own")] = ""
     mount: Annotated[str, _help("outside: where its KV version 2 engine is mounted")] = "secret"
     prefix: Annotated[str, _help("outside: the folder of that engine below which all our paths are; empty: all of it")] = ""

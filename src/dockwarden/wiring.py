@@ -26,6 +26,7 @@ from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.outside import OutsideVerbs
+from dockwarden.doors.control.quota import Quota
 from dockwarden.doors.control.secrets import SecretVerbs
 from dockwarden.doors.control.vault import VaultVerbs
 from dockwarden.doors.docker.carry import Carrier
@@ -69,7 +70,7 @@ from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.log import OpenLog
 from dockwarden.vault.outside_keeper import OutsideKeeper
 from dockwarden.vault.outside_login import ByRole, ByToken
-from dockwarden.words.ask import Verdict
+from dockwarden.words.ask import Kind, Verdict
 from dockwarden.words.errors import Forbidden, Hidden, Missing, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
@@ -257,8 +258,11 @@ async def open_vault(house: House) -> None:
 
     tools = frozenset(door.as_ for door in settings.doors if door.as_)
     house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
-    whereabouts = house.whereabouts = Whereabouts(lambda: house.volumes, house.ask)
-    secrets = SecretVerbs(keeper, house.rulebook, whereabouts)
+    whereabouts = house.whereabouts = Whereabouts(
+        lambda: house.volumes, house.ask, lambda id: house.owners.owner_of_id(Kind.CONTAINER, id), house.ledger
+    )
+    quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
+    secrets = SecretVerbs(keeper, house.rulebook, whereabouts, quota)
     vault: Mapping[str, Verb]
     if isinstance(keeper, Keeper):
         vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups").verbs()

@@ -73,7 +73,7 @@ def test_a_reference_says_which_version(env: str, file: File) -> None:
 @pytest.mark.parametrize(
     "env",
     [["X=dockwarden://"], [f"={DB}"], [f"1X={DB}"], [f"a/b={DB}"], [f"..={DB}"], [f"X={DB}?version=0"], [f"X={DB}?version=x"], [f"X={DB}?v=1"],
-     [f"X={DB}?label=newest"], [f"X={DB}?version=1&label=current"], [f"X={DB}", "X=dockwarden://other"], [f"X={DB}", "X=plain"], [f"X{n}={DB}" for n in range(300)]],
+     [f"X={DB}?label=newest"], [f"X={DB}?version=1&label=current"], [f"X={DB}?version=1&version=2"], ["X=DOCKWARDEN://prod/db"], ["X= dockwarden://prod/db"], [f"X={DB}", "X=dockwarden://other"], [f"X={DB}", "X=plain"], [f"X{n}={DB}" for n in range(300)]],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_malformed(env: list[str]) -> None:
     with pytest.raises(Malformed):
@@ -122,11 +122,11 @@ def test_a_value_that_is_no_text_is_no_variable(value: bytes) -> None:
 
 def test_an_exec_gets_what_its_container_holds_and_nothing_more() -> None:
     asked = call(EXEC, {"Cmd": ["true"], "Env": [f"P={DB}", "A=1"]})
-    done = to_held(asked, asked_files(asked), {"prod/db/password": "DB"})
+    done = to_held(asked, asked_files(asked), [File("DB", "prod/db/password")])
     assert ["A=1", "P_FILE=/run/secrets/DB"] == json.loads(write_call(done).body)["Env"]
 
     with pytest.raises(Missing):
-        to_held(asked, asked_files(asked), {"prod/other": "DB"})
+        to_held(asked, asked_files(asked), [File("DB", "prod/other"), File("D2", "prod/db/password", 2), File("D3", "prod/db/password", 0, "pending")])
 
 
 @pytest.mark.parametrize(

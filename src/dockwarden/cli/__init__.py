@@ -71,3 +71,9 @@ def main() -> NoReturn:
         sys.exit(REFUSED if error.status in {403, 404} else FAILED)
     except BrokenPipeError:
         sys.exit(FAILED)
+    except PermissionError as error:
+        sys.stderr.write(f"dockwarden: {error.filename}: you may not ({error.strerror}); run this as root, or ask an admin\n")
+        sys.exit(INVALID)
+    except OSError as error:
+        sys.stderr.write(f"dockwarden: {error.filename or 'this'}: {error.strerror or error}\n")
+        sys.exit(FAILED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 from collections.abc import Mapping
@@ -43,7 +44,8 @@ def ask(settings: Settings, verb: str, body: Mapping[str, Any] | None = None) ->
     """
     connection = _Connection(settings.control_socket)
     try:
-        connection.request("POST", f"/v1/{verb}", msgspec.json.encode(body or {}), {"content-type": "application/json"})
+        with contextlib.suppress(BrokenPipeError):  # it may have answered already that this is too much
+            connection.request("POST", f"/v1/{verb}", msgspec.json.encode(body or {}), {"content-type": "application/json"})
         answer = connection.getresponse()
         status, said = answer.status, msgspec.json.decode(answer.read())
     except (FileNotFoundError, ConnectionRefusedError):

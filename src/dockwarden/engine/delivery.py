@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -112,8 +112,8 @@ def asked_files(call: EngineCall) -> tuple[File, ...]:
     plain: set[str] = set()
     for entry in read(call.body, "Env", NO_LIST):
         name, _, value = entry.partition("=")
-        if value.startswith(SCHEME):
-            _add(found, _file(name, value.removeprefix(SCHEME), f"Env {name}"))
+        if is_reference(value):
+            _add(found, _file(name, value.removeprefix(SCHEME) if value.startswith(SCHEME) else "", f"Env {name}"))
         else:
             plain.add(name)
     labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
@@ -127,6 +127,11 @@ def asked_files(call: EngineCall) -> tuple[File, ...]:
     if len(found) > MOST:
         raise Malformed("secret.reference", f"a container has at most {MOST} secrets; give it fewer")
     return tuple(found.values())
+
+
+def is_reference(value: str) -> bool:
+    """Whether `value` means a secret, written as it must be or nearly so: a program would get the reference itself for its password."""
+    return value.lstrip()[: len(SCHEME)].lower() == SCHEME
 
 
 def asked_then(call: EngineCall) -> str:
@@ -163,10 +168,16 @@ def refuse_elsewhere(call: EngineCall) -> None:
         texts = list(read(at_way(call.body, ("TaskTemplate", "ContainerSpec")), "Env", NO_LIST))
     elif action == "image.build":
         texts = [f"{name}={value}" for name, value in json_map(call, "buildargs").items()]
+    elif action == "image.commit":
+        texts = list(read(call.body, "Env", NO_LIST))
     for text in texts:
-        name, _, value = text.partition("=")
-        if value.startswith(SCHEME):
-            raise Forbidden("secret.not_here", f"{name}: secrets are given to containers, as docker run -e NAME={SCHEME}PATH, and nowhere else yet")
+        refuse_reference(*text.partition("=")[::2])
+
+
+def refuse_reference(name: str, value: str) -> None:
+    """Raise if `value` is a reference, since here it is not replaced by anything. Raises: Forbidden: `secret.not_here`."""
+    if is_reference(value):
+        raise Forbidden("secret.not_here", f"{name}: secrets are given to containers, as docker run -e NAME={SCHEME}PATH, and nowhere else yet")
 
 
 def _add(found: dict[str, File], file: File) -> None:
@@ -176,10 +187,11 @@ def _add(found: dict[str, File], file: File) -> None:
 
 def _file(name: str, reference: str, place: str) -> File:
     path, mark, query = reference.partition("?")
-    words = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=False)) if mark else {}
+    pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=False) if mark else []
+    words = dict(pairs)
     version, label = words.pop("version", ""), words.pop("label", "current")
     is_number = not version or (version.isascii() and version.isdecimal() and 0 < int(version) < 1 << 31)
-    if not NAME.fullmatch(name) or not path or words or not is_number or label not in LABELS or (version and "label=" in query):
+    if not NAME.fullmatch(name) or not path or words or not is_number or label not in LABELS or len(pairs) > 1:
         how = f"write NAME={SCHEME}PATH, with ?version=N or ?label=pending where the current version is not meant"
         raise Malformed("secret.reference", f"{place} names no secret that could be given: {how}")
     return File(name, path, int(version or 0), label)
@@ -228,18 +240,19 @@ def _text(name: str, value: Secret) -> str:
     return text
 
 
-def to_held(call: EngineCall, files: tuple[File, ...], held: Mapping[str, str]) -> EngineCall:
-    """Return an exec with each secret it names as the file that its container has already; `held` is path to file name.
+def to_held(call: EngineCall, files: tuple[File, ...], held: Iterable[File]) -> EngineCall:
+    """Return an exec with each secret it names as the file that its container `held` already: of that path, and of that version or label.
 
     Raises:
         Missing: `secret.not_held`; the container was made without it.
     """
     if not files:
         return call
+    names = {file.reference: file.name for file in held}
     for file in files:
-        if file.path not in held or file.version or file.label != "current":
+        if file.reference not in names:
             raise Missing("secret.not_held", f"this container was made without {file.reference}, and cannot be given it now; make it again with it")
-    return put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: held[file.path] for file in files}))
+    return put_in_body(call, ("Env",), _environment(read(call.body, "Env", NO_LIST), {file.name: names[file.reference] for file in files}))
 
 
 def _environment(entries: Any, names: Mapping[str, str]) -> list[str]:

@@ -19,7 +19,10 @@ from dockwarden.words.principal import Principal
 from dockwarden.words.secret import Secret
 
 CONTENT_TYPE = ((b"content-type", b"application/json"),)
-LONGEST_BODY = 4 << 20
+LONGEST_BODY = 16 << 10
+LONGEST_PUT = 4 << 20
+"""Of the one call that brings a value."""
+PUT = "secret/put"
 LIMITS = Limits(connections_per_principal=64, idle_s=60.0, read_bytes=16 << 10)
 TAKEN = Refusal("the control socket", "another dockwarden serves this folder; stop it first")
 VERBS = "/v1/"
@@ -80,7 +83,7 @@ class ControlDoor:
         try:
             if verb is None or exchange.head.method != "POST" or not target.startswith(VERBS):
                 raise Malformed("control.verb", "this dockwarden has no such call; use a dockwarden of the same version")
-            body = await exchange.body(LONGEST_BODY)
+            body = await exchange.body(LONGEST_PUT if name == PUT else LONGEST_BODY)
             said = await verb(Call(exchange.principal, body, trail))
         except (Refused, BadConfig) as error:
             refused = error if isinstance(error, Refused) else Unavailable("control.config", str(error))

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import Call, Verb
+from dockwarden.doors.control.quota import Quota
 from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.vault.keeper import KeepsSecrets, Secrets
 from dockwarden.vault.paths import resource_of
-from dockwarden.vault.rows import CURRENT, Held, Record
+from dockwarden.vault.rows import CURRENT, LONGEST_PATH, Held, Record
 from dockwarden.vault.vault import absent
 from dockwarden.words.ask import Ask
 from dockwarden.words.errors import Forbidden, Hidden
@@ -27,29 +28,32 @@ from dockwarden.words.secret import Secret
 
 READ, WRITE, LIST, DESTROY, USE = "secret.read", "secret.write", "secret.list", "secret.destroy", "secret.use"
 PAGE = 1000
+MOST_TOLD = 5
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_PATH)]
+Versions = Annotated[frozenset[int], msgspec.Meta(max_length=1000)]
 
 
 class OfPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A call about one path, and maybe about some of its versions."""
 
-    path: str
-    versions: frozenset[int] = frozenset()
+    path: Text
+    versions: Versions = frozenset()
 
 
 class Get(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One version's value; 0 is the one that goes by `label`."""
 
-    path: str
+    path: Text
     version: int = 0
-    label: str = CURRENT
+    label: Text = CURRENT
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new version; `value` comes as base64."""
 
-    path: str
+    path: Text
     value: bytes
-    label: str = CURRENT
+    label: Literal["current", "pending"] = "current"
 
     def __repr__(self) -> str:
         return f"Put({self.path!r}, ...)"
@@ -58,23 +62,23 @@ class Put(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another version that goes by a label."""
 
-    path: str
-    label: str
+    path: Text
+    label: Text
     version: int
 
 
 class List(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Paths that begin so, from the first after `after`."""
 
-    prefix: str = ""
-    after: str = ""
+    prefix: Text = ""
+    after: Text = ""
 
 
 class SecretVerbs:
     """The verbs of noun `secret`."""
 
-    def __init__(self, keeper: KeepsSecrets, rulebook: Rulebook, whereabouts: Whereabouts) -> None:
-        self._keeper, self._rulebook, self._whereabouts = keeper, rulebook, whereabouts
+    def __init__(self, keeper: KeepsSecrets, rulebook: Rulebook, whereabouts: Whereabouts, quota: Quota) -> None:
+        self._keeper, self._rulebook, self._whereabouts, self._quota = keeper, rulebook, whereabouts, quota
 
     def verbs(self) -> dict[str, Verb]:
         """Each verb by its name in the path."""
@@ -88,10 +92,11 @@ class SecretVerbs:
         """Keep a new version; answers its number."""
         asked = call.read(Put)
         await self._judge(call, WRITE, asked.path, {"label": asked.label})
+        await self._quota.check(asked.path, len(asked.value))
         value = Secret(asked.value)
         version = await self._keeper.run(lambda vault: vault.put(asked.path, value, call.principal.name, label=asked.label))
         value.wipe()
-        return _done(call, {"path": asked.path, "version": version, "renewed": await self._whereabouts.renew(asked.path)})
+        return _done(call, {"path": asked.path, "version": version, **await self._renewed(asked.path)})
 
     async def get(self, call: Call) -> Mapping[str, Any]:
         """One value, as base64."""
@@ -132,7 +137,12 @@ class SecretVerbs:
         asked = call.read(Label)
         await self._judge(call, WRITE, asked.path, {"label": asked.label, "version": asked.version})
         await self._keeper.run(lambda vault: vault.label(asked.path, asked.label, asked.version))
-        return _done(call, {"path": asked.path, "version": asked.version, "renewed": await self._whereabouts.renew(asked.path)})
+        return _done(call, {"path": asked.path, "version": asked.version, **await self._renewed(asked.path)})
+
+    async def _renewed(self, path: str) -> Mapping[str, Any]:
+        """What became of running containers: how many have the new version, and why others do not."""
+        renewal = await self._whereabouts.renew(path)
+        return {"renewed": len(renewal.changed), "failed": list(dict.fromkeys(renewal.failed))[:MOST_TOLD]}
 
     async def delete(self, call: Call) -> Mapping[str, Any]:
         """Let versions not be read any more, until `undelete`."""

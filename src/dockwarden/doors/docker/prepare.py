@@ -25,7 +25,7 @@ from dockwarden.engine.labels import CALL, OWNER, stamp
 from dockwarden.engine.obligations import parse_obligations
 from dockwarden.engine.references import pin, put_in_body
 from dockwarden.engine.runs import Run, run_of_create
-from dockwarden.engine.veil.mask import masked_sources, restored, unrestorable
+from dockwarden.engine.veil.mask import masked_sources, refuse_masks, restored, unrestorable
 from dockwarden.engine.veil.veil import IMAGE_LABEL
 from dockwarden.engine.write import write_call
 from dockwarden.policy.decide import decide
@@ -112,7 +112,7 @@ class Preparer:
             return call
         if call.route.action == "exec.create":
             container = next(thing.answer for reference, thing in resolved.seen.items() if reference.kind is Kind.CONTAINER)
-            return to_held(call, files, {file.path: file.name for file in held_by(container, self._plugin)})
+            return to_held(call, files, held_by(container, self._plugin))
         if self._seal is None:
             message = "secrets reach containers by our volume driver, which needs an Engine on this machine, at a unix socket"
             raise Unavailable("secret.no_driver", message)
@@ -163,6 +163,8 @@ class Preparer:
         A value comes back only into the same image with the same command: whoever may recreate a container but not read it must not get
         to print it.
         """
+        if call.route.action in {"exec.create", "image.commit"}:
+            refuse_masks(call.body)
         if call.route.action != "container.create":
             return call
         sources = masked_sources(call.body)

@@ -19,6 +19,7 @@ from dockwarden.access.owners import Owners
 from dockwarden.doors.docker.absent import not_there
 from dockwarden.doors.docker.lookups import Lookups, Seen
 from dockwarden.engine.call import EngineCall
+from dockwarden.engine.delivery import FOLDER, held_by
 from dockwarden.engine.fields import read
 from dockwarden.engine.known import ENGINE_SOCKETS, BindSource, ContainerState, ImageConfig, Known
 from dockwarden.engine.references import Reference, moved_names, references
@@ -220,7 +221,9 @@ def _working_dir(config: Mapping[str, Any]) -> tuple[str, ...]:
 def container_state(said: Mapping[str, Any], plugin: str) -> ContainerState:
     """What facts need of a container, from its inspect answer."""
     host, config = said.get("HostConfig") or {}, said.get("Config") or {}
-    points = [point for point in said.get("Mounts") or () if point.get("Type") == "bind" or point.get("Driver") == plugin]
+    secrets = FOLDER if held_by(said, plugin) else ""  # a folder in memory, and nothing of the host
+    mounts = (point for point in said.get("Mounts") or () if point.get("Destination") != secrets)
+    points = [point for point in mounts if point.get("Type") == "bind" or point.get("Driver") == plugin]
     return ContainerState(
         id=str(said["Id"]),
         user=str(config.get("User") or ""),

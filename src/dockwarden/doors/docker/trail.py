@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dockwarden.engine.finding import masked
 from dockwarden.ledger.entry import Entry
 from dockwarden.words.ask import Resource, Verdict
 from dockwarden.words.errors import Refused
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dockwarden.engine.facts import Facts
     from dockwarden.ledger.writer import Ledger
 
-LONGEST_TARGET = 300
+LONGEST_TARGET, LONGEST_MESSAGE, MOST_FACTS = 300, 1200, 64
 ID_CHARS = 32
 IDS_AT_ONCE = 256
 
@@ -53,7 +54,7 @@ class Trail:
 
     def judged(self, resource: Resource, verdict: Verdict, facts: Facts | None) -> None:
         """Remember what was decided, about what."""
-        self._resource = f"{resource.kind}:{resource.id or resource.name}"
+        self._resource = f"{resource.kind}:{resource.id or resource.name}"[:LONGEST_TARGET]
         self._verdict = verdict
         self._facts = _named(facts) if facts is not None else ()
 
@@ -81,13 +82,13 @@ class Trail:
 
     def refused(self, error: Refused, *, detail: Mapping[str, Any] | None = None) -> None:
         """Write that nothing was done, and why."""
-        told = {"code": error.code, "message": error.message, "target": self.target[:LONGEST_TARGET], **(detail or {})}
+        told = {"code": error.code, "message": said(error.message), "target": said(without_values(self.target), LONGEST_TARGET), **(detail or {})}
         self._ledger.append(self._entry("refused", status=error.status, detail=told))
         self._metrics.count(self.action, "malformed" if error.status == 400 else "refused", self.seconds)
 
     def observed(self, error: Refused) -> None:
         """Write that the call would have been refused, but for `observe = true`."""
-        self._ledger.append(self._entry("observed", status=error.status, detail={"code": error.code, "message": error.message}))
+        self._ledger.append(self._entry("observed", status=error.status, detail={"code": error.code, "message": said(error.message)}))
         self._metrics.observed.inc()
 
     @property
@@ -126,4 +127,17 @@ def _named(facts: Facts) -> tuple[str, ...]:
     if not (facts.escape or facts.foreign or facts.moves):
         return ()
     others = (f"foreign:{kind}" for kind in facts.foreign)
-    return tuple(sorted((*facts.escape, *others, *(f"moves:{how}" for how in facts.moves))))
+    names = sorted((*facts.escape, *others, *(f"moves:{how}" for how in facts.moves)))
+    return tuple(said(name, LONGEST_TARGET) for name in names[:MOST_FACTS]) + (("…",) if len(names) > MOST_FACTS else ())
+
+
+def said(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """Words that may repeat what a caller wrote, as the ledger keeps them: of a bounded length, and with no secret in them."""
+    short = masked(text[:longest])
+    return short if len(text) <= longest else f"{short[:longest]}…"
+
+
+def without_values(target: str) -> str:
+    """A request's target with the names of its parameters, and not their values: people put secrets there."""
+    path, mark, query = target.partition("?")
+    return f"{path}{mark}{'&'.join(part.partition('=')[0] for part in query.split('&'))}"

@@ -43,6 +43,14 @@ class Holder:
     used_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What became of a new version: the volumes that have it now, and why others do not."""
+
+    changed: Sequence[tuple[str, Delivery]] = ()
+    failed: Sequence[str] = ()
+
+
 class VolumeDoor:
     """Serves one Engine's volume calls. Make it inside the running loop; `open` before anything waits for the Engine."""
 
@@ -70,8 +78,8 @@ class VolumeDoor:
         """As `Mender.mend`: once the Engine answers, and from time to time."""
         return await self._mender.mend(ask)
 
-    async def renew(self, path: str) -> list[tuple[str, Delivery]]:
-        """Give running containers the current version of a secret; return what changed, by volume. A failure keeps what is there."""
+    async def renew(self, path: str) -> Renewal:
+        """Give running containers the current version of a secret. A failure keeps what is there."""
         return await asyncio.to_thread(self._renew, path)
 
     def holders(self, path: str) -> list[Holder]:
@@ -92,15 +100,16 @@ class VolumeDoor:
                     found.setdefault(file.path, set()).add((file.label, held.get(file.name, 0)))
         return found
 
-    def _renew(self, path: str) -> list[tuple[str, Delivery]]:
-        changed = []
+    def _renew(self, path: str) -> Renewal:
+        changed, failed = [], []
         for name, options in self.driver.of_kind(SECRETS):
             try:
                 if self._secrets.renew(name, options, path):
                     changed.append((name, read_delivery(options)))
             except Refused as error:
                 self._tell("renew", name, options, error)
-        return changed
+                failed.append(error.message)
+        return Renewal(changed, failed)
 
     async def close(self) -> None:
         """Accept no more calls. What is mounted stays, since containers go on."""

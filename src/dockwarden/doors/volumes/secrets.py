@@ -1,7 +1,7 @@
 """Kind `secrets`: a folder in memory with one file a secret, there only while a container uses it.
 
     RUN/secrets/VOLUME/         what is mounted, for reading only; each file 0400 and the container's user's
-    RUN/secrets/VOLUME.held     which version each file has, for `where`; no value
+    RUN/secrets/VOLUME.held     which version each file has, and for whom; no value
 
 The folders are on a file system of their own in memory, which the kernel is asked to keep out of the swap where it can. A file is
 replaced by a rename, so that a running container reads the old value or the new one, never half of one.
@@ -21,14 +21,24 @@ from dockwarden.doors.volumes.kinds import Options, Source
 from dockwarden.doors.volumes.mount_calls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, mount
 from dockwarden.doors.volumes.places import NAME
 from dockwarden.engine.delivery import Delivery, File, read_delivery
-from dockwarden.words.errors import Broken, Malformed, Refused
+from dockwarden.words.errors import Broken, Forbidden, Malformed, Refused
 from dockwarden.words.secret import Secret
 
 ROOM = "size=256m,nr_inodes=64k,mode=0700"
+MOST_OF_ONE, MOST_OF_ALL = 8 << 20, 64 << 20
+"""Bytes of secrets that one container may have, and all containers of one person together: memory is the host's, and everybody's."""
+PAGE = 4096
 FOLDER_MODE, FILE_MODE = 0o555, 0o400
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 HELD = ".held"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a folder has: the version of each file, and who made the container."""
+
+    versions: dict[str, int]
+    used_by: str = ""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -49,6 +59,8 @@ class Secrets:
         """`folder` is made, and its file system mounted, when it is first needed."""
         self._folder, self._fetch = folder, fetch
         self._lock = threading.Lock()
+        self._room: dict[str, tuple[str, int]] | None = None
+        """For whom each folder is, and how much memory it takes; `None` until that was counted."""
 
     def check(self, options: Options) -> None:
         """Refuse options that are not complete."""
@@ -66,7 +78,7 @@ class Secrets:
                     return Source(self._fill(spot, delivery, delivery.files, given), is_read_only=True)
                 except BaseException:
                     if not is_used:
-                        _take_away(spot)
+                        self._take_away(spot)
                     raise
         finally:
             _wipe(given)
@@ -74,7 +86,7 @@ class Secrets:
     def forget(self, name: str) -> None:
         """Take the values away."""
         with self._lock:
-            _take_away(self._spot(name))
+            self._take_away(self._spot(name))
 
     def renew(self, name: str, options: Options, path: str) -> bool:
         """Give a running container the current version of `path`, if it holds one that is to follow; return whether a file changed.
@@ -101,10 +113,7 @@ class Secrets:
 
     def held(self, name: str) -> Mapping[str, int]:
         """Which version each file of a volume has now, by the file's name; empty where nobody uses it."""
-        try:
-            return msgspec.json.decode(_held(self._spot(name)).read_bytes(), type=dict[str, int])
-        except (FileNotFoundError, msgspec.DecodeError):
-            return {}
+        return _read_held(self._spot(name)).versions
 
     def _spot(self, name: str) -> Path:
         if NAME.fullmatch(name) is None:
@@ -114,6 +123,7 @@ class Secrets:
     def _fill(self, spot: Path, delivery: Delivery, files: Sequence[File], given: Sequence[Given]) -> int:
         """Write files whole, take away what the delivery does not name, and return the folder, open."""
         self._mount()
+        size = self._find_room(spot, delivery, files, given)
         try:
             spot.mkdir(mode=FOLDER_MODE, exist_ok=True)
             spot.chmod(FOLDER_MODE)
@@ -125,15 +135,48 @@ class Secrets:
                 for left in set(os.listdir(fd)) - wanted:  # noqa: PTH208  by descriptor
                     os.unlink(left, dir_fd=fd)
                 versions = {**self.held(spot.name), **{file.name: one.version for file, one in zip(files, given, strict=True)}}
-                part = spot.with_name(f"{spot.name}.part")
-                part.write_bytes(msgspec.json.encode({name: version for name, version in versions.items() if name in wanted}))
-                part.replace(_held(spot))
+                held = Held({name: version for name, version in versions.items() if name in wanted}, delivery.used_by)
+                _part(spot).write_bytes(msgspec.json.encode(held))
+                _part(spot).replace(_held(spot))
+                self._rooms()[spot.name] = delivery.used_by, size
             except BaseException:
                 os.close(fd)
                 raise
             return fd
         except OSError as error:
             raise Broken("secret.not_written", f"the secrets could not be put into memory ({error.strerror}); nothing was started") from None
+
+    def _find_room(self, spot: Path, delivery: Delivery, files: Sequence[File], given: Sequence[Given]) -> int:
+        """How much memory the folder will take.
+
+        Raises:
+            Forbidden: `secret.too_much`; it is more than one container, or one person, may have.
+        """
+        coming = {file.name: len(one.value) for file, one in zip(files, given, strict=True)}
+        staying = {name: size for name, size in _sizes(spot).items() if name not in coming}
+        size = sum(_pages(one) for one in (*coming.values(), *staying.values()))
+        theirs = sum(taken for name, (who, taken) in self._rooms().items() if who == delivery.used_by and name != spot.name)
+        if size > MOST_OF_ONE or size + theirs > MOST_OF_ALL:
+            what, most = ("one container", MOST_OF_ONE) if size > MOST_OF_ONE else (f"all running containers of {delivery.used_by}", MOST_OF_ALL)
+            said = f"the secrets of {what} may take {most >> 20} MiB of memory together, and these would take more"
+            raise Forbidden("secret.too_much", f"{said}; give fewer or smaller ones")
+        return size
+
+    def _rooms(self) -> dict[str, tuple[str, int]]:
+        """As `_room`; of a process before us, counted from what is there."""
+        if self._room is None:
+            spots = (file.with_suffix("") for file in self._folder.glob(f"*{HELD}"))
+            self._room = {spot.name: (_read_held(spot).used_by, sum(map(_pages, _sizes(spot).values()))) for spot in spots}
+        return self._room
+
+    def _take_away(self, spot: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for file in spot.iterdir():
+                file.unlink()
+            spot.rmdir()
+        _held(spot).unlink(missing_ok=True)
+        _part(spot).unlink(missing_ok=True)
+        self._rooms().pop(spot.name, None)
 
     def _mount(self) -> None:
         """The file system in memory, unless it is there from a process before us."""
@@ -148,12 +191,24 @@ class Secrets:
         mount("", self._folder, "", MS_PRIVATE)
 
 
-def _take_away(spot: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        for file in spot.iterdir():
-            file.unlink()
-        spot.rmdir()
-    _held(spot).unlink(missing_ok=True)
+def _read_held(spot: Path) -> Held:
+    try:
+        return msgspec.json.decode(_held(spot).read_bytes(), type=Held)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return Held({})
+
+
+def _sizes(spot: Path) -> dict[str, int]:
+    """The files of a folder, with their sizes in bytes."""
+    try:
+        return {file.name: file.stat().st_size for file in spot.iterdir()}
+    except FileNotFoundError:
+        return {}
+
+
+def _pages(size: int) -> int:
+    """The memory that a file of `size` bytes takes."""
+    return max(-(-size // PAGE), 1) * PAGE
 
 
 def _wipe(given: Sequence[Given]) -> None:
@@ -182,3 +237,7 @@ def _write(folder: int, name: str, value: Secret, delivery: Delivery) -> None:
 
 def _held(spot: Path) -> Path:
     return spot.with_name(spot.name + HELD)
+
+
+def _part(spot: Path) -> Path:
+    return spot.with_name(f"{spot.name}.part")

@@ -11,9 +11,11 @@ from urllib.parse import quote
 import msgspec
 
 from dockwarden.doors.volumes.canary import Asked
-from dockwarden.doors.volumes.door import VolumeDoor
+from dockwarden.doors.volumes.door import Renewal, VolumeDoor
 from dockwarden.engine.call import Request
 from dockwarden.engine.delivery import Delivery, words_of
+from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.writer import Ledger
 from dockwarden.vault.keeper import KeepsSecrets
 from dockwarden.words.errors import Refused, Unavailable
 
@@ -23,19 +25,19 @@ JSON = (("content-type", "application/json"),)
 class Whereabouts:
     """Asks our driver which volumes a secret is in, and the Engine whose those are."""
 
-    def __init__(self, volumes: Callable[[], VolumeDoor | None], ask: Asked) -> None:
-        """`volumes` is the driver, `None` where it does not serve this Engine."""
-        self._volumes, self._ask = volumes, ask
+    def __init__(self, volumes: Callable[[], VolumeDoor | None], ask: Asked, owner_of: Callable[[str], str], ledger: Ledger) -> None:
+        """`volumes` is the driver, `None` where it does not serve this Engine; `owner_of` says whose a container is, by its full id."""
+        self._volumes, self._ask, self._owner_of, self._ledger = volumes, ask, owner_of, ledger
 
-    async def renew(self, path: str) -> int:
-        """Give running containers the current version of `path`, and do what each asked for then; return how many got another file."""
+    async def renew(self, path: str) -> Renewal:
+        """Give running containers the current version of `path`, and do what each asked for then."""
         volumes = self._volumes()
-        changed = await volumes.renew(path) if volumes is not None else []
-        for volume, delivery in changed:
+        renewal = await volumes.renew(path) if volumes is not None else Renewal()
+        for volume, delivery in renewal.changed:
             if delivery.then:
                 for container in await self._containers(volume):
-                    await self._follow(str(container["Id"]), delivery)
-        return len(changed)
+                    await self._follow(str(container["Id"]), delivery, path)
+        return renewal
 
     async def catch_up(self, keeper: KeepsSecrets) -> None:
         """Renew what has changed while nobody told: after a kill between a new version and its delivery, for one."""
@@ -47,9 +49,20 @@ class Whereabouts:
                 if any(labels.get(label, version) != version for label, version in held):
                     await self.renew(path)
 
-    async def _follow(self, container: str, delivery: Delivery) -> None:
-        """Send the signal, or run the command as the container's user. One that has ended meanwhile needs neither."""
+    async def _follow(self, container: str, delivery: Delivery, path: str) -> None:
+        """Send the signal, or run the command as the container's user. One that has ended meanwhile needs neither.
+
+        Only in a container of who asked for it: another's may have the same mount, by `--volumes-from`.
+        """
+        if self._owner_of(container) != delivery.used_by:
+            return
         kind, _, what = delivery.then.partition(":")
+        action = "container.kill" if kind == "signal" else "exec.start"
+        entry = Entry(
+            kind="intent", principal=delivery.used_by, via="renewal", action=action, resource=f"Container:{container}",
+            detail={"what": "secret.renewed", "path": path},
+        )  # fmt: skip
+        await self._ledger.settle(self._ledger.append(entry))
         if kind == "signal":
             await self._ask(Request("POST", f"/containers/{container}/kill?signal={quote(what)}", (), b""))
             return

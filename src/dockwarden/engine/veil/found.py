@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dockwarden.engine.finding import find, find_in_arguments, masked
+from dockwarden.engine.finding import LOOKED_AT, find, find_in_arguments, masked
 from dockwarden.engine.finding.finding import Span
 from dockwarden.engine.veil.mask import ENV_KEYS, MARK
 
@@ -30,7 +30,7 @@ def mask_found(said: Any) -> None:
             elif isinstance(item, list) and name in ARGUMENTS and all(isinstance(entry, str) for entry in item):
                 program = said.get(PROGRAMS.get(name, ""))
                 spans = find_in_arguments([program, *item])[1:] if isinstance(program, str) else find_in_arguments(item)
-                said[key] = [_without(text, found) for text, found in zip(item, spans, strict=True)]
+                said[key] = [_without(text, found) for text, found in zip(item, spans, strict=True)] if _is_looked_at(item) else [MARK for _ in item]
             elif isinstance(item, dict) and name in LABELS:
                 said[key] = {label: _label(label, value) for label, value in item.items()}
             else:
@@ -39,11 +39,16 @@ def mask_found(said: Any) -> None:
 
 def _variable(entry: str) -> str:
     name, equals, value = entry.partition("=")
-    return f"{name}={MARK}" if equals and MARK not in value and find(name, value) is not None else entry
+    return f"{name}={MARK}" if equals and MARK not in value and (len(value) > LOOKED_AT or find(name, value) is not None) else entry
 
 
 def _label(name: str, value: Any) -> Any:
-    return MARK if isinstance(value, str) and find(name, value) is not None else value
+    return MARK if isinstance(value, str) and (len(value) > LOOKED_AT or find(name, value) is not None) else value
+
+
+def _is_looked_at(arguments: list[str]) -> bool:
+    """Whether all of a command is looked at; of a longer one nothing is shown."""
+    return sum(map(len, arguments)) + len(arguments) <= LOOKED_AT
 
 
 def _without(text: str, spans: tuple[Span, ...]) -> str:

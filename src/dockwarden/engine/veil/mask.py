@@ -64,6 +64,17 @@ def masked_sources(body: object) -> dict[str, str]:
     return found
 
 
+def refuse_masks(body: object) -> None:
+    """Raise if a variable holds a mask where none is turned back into its value: in an exec, a commit.
+
+    Raises:
+        Forbidden: `veil.masked_value`.
+    """
+    for name, value in _variables(body):
+        if MARK in value:
+            raise unrestorable(name)
+
+
 def restored(env: list[str], values: dict[str, str]) -> list[str]:
     """`env` with the variables in `values` set to their real values."""
     return [f"{name}={values[name]}" if (name := entry.partition("=")[0]) in values else entry for entry in env]
