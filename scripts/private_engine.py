@@ -92,7 +92,13 @@ def start(folder: Path) -> None:
         ]
         with (folder / "dockerd.log").open("ab") as log:
             engine = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        wait_for(folder, engine)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            wait_for(folder, engine)
+        except BaseException:
+            engine.terminate()
+            engine.wait()
+            raise
     if docker(folder, "image", "inspect", "busybox").returncode != 0:
         done = docker(folder, "import", "-", "busybox", data=busybox())
         if done.returncode != 0:
@@ -140,12 +146,21 @@ def stop(folder: Path) -> None:
                 time.sleep(0.1)
     except (OSError, ValueError):
         pass  # it does not run: its bridge may still be there
+    forget_mounts(Path("/run/dockwarden") / f"dockwarden-{own(folder)}")
     try:
         made = (folder / "bridge").read_text()
     except OSError:
         return
     subprocess.run(["ip", "link", "del", made], check=False, capture_output=True)
     (folder / "bridge").unlink()
+
+
+def forget_mounts(run: Path) -> None:
+    """Take down what dockwarden mounted for containers of this Engine, all of which have ended: secrets among it."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        if (place := line.split()[4]).startswith(f"{run}/"):
+            subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+    shutil.rmtree(run, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,9 @@ async def _mend(house: House) -> None:
             house.log.debug("mended", what=str(mended))
         except (Refused, OSError) as error:
             house.log.warning("volumes not mended", because=str(error))
-        await asyncio.sleep(MEND_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(house.mend_now.wait(), MEND_S)
+        house.mend_now.clear()
 
 
 async def _sweep(house: House) -> None:

@@ -107,6 +107,8 @@ class House:
     engine: EngineAbout | None = None
     engine_trouble: str = ""
     snapshot_seq: int = 0
+    mend_now: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where containers that could not start before may start now."""
 
     async def ask(self, request: Request) -> WholeAnswer:
         """Send a call of our own."""
@@ -265,7 +267,7 @@ async def open_vault(house: House) -> None:
     secrets = SecretVerbs(keeper, house.rulebook, whereabouts, quota)
     vault: Mapping[str, Verb]
     if isinstance(keeper, Keeper):
-        vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups").verbs()
+        vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups", house.mend_now.set).verbs()
     else:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
     house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault}, who, house.ledger, house.metrics)

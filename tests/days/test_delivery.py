@@ -144,7 +144,7 @@ def test_a_secret_in_clear_is_refused_and_the_way_out_can_be_pasted(warden: Ward
                           json.dumps({"Image": "busybox", "Env": ["DB_PASSWORD=Tr0ub4dor-and-3"]}), "/v1.41/containers/create")  # fmt: skip
     assert 403 == refused.status
     message = refused.body["message"]
-    for part in ("DB_PASSWORD", "| dockwarden secret put people/alice/DB_PASSWORD", "-e DB_PASSWORD=dockwarden://people/alice/DB_PASSWORD"):
+    for part in ("DB_PASSWORD", "\n    dockwarden secret put people/alice/DB_PASSWORD\n", "-e DB_PASSWORD=dockwarden://people/alice/DB_PASSWORD"):
         assert part in message
     last = next(entry for entry in reversed(warden.entries()) if entry["kind"] == "refused")
     assert "secret.in_environment" == last["detail"]["code"]  # type: ignore[index]  # plain JSON
@@ -153,6 +153,74 @@ def test_a_secret_in_clear_is_refused_and_the_way_out_can_be_pasted(warden: Ward
     put(warden, ALICE, "people/alice/DB_PASSWORD", b"Tr0ub4dor-and-3")
     done = warden.docker("run", "--rm", "-e", "DB_PASSWORD=dockwarden://people/alice/DB_PASSWORD", "busybox", "sh", "-c", "cat $DB_PASSWORD_FILE")
     assert (0, "Tr0ub4dor-and-3") == (done.returncode, done.stdout)
+
+
+def test_a_signal_does_not_take_the_restart_policy_away(warden: Warden) -> None:
+    """The Engine's own way to send a signal takes every one for the wish to end the container."""
+    put(warden, ALICE, "people/alice/lasting", b"one")
+    words = ("--restart", "always", "--label", "dockwarden.renew=signal:USR1", "-e", "L=dockwarden://people/alice/lasting")
+    program = "trap : USR1; i=0; while [ $i -lt 25 ]; do sleep 0.1; i=$((i + 1)); done; exit 1"
+    assert 0 == warden.docker("run", "-d", "--name", "lasts", *words, "busybox", "sh", "-c", program).returncode
+    put(warden, ALICE, "people/alice/lasting", b"two")
+    end = time.monotonic() + 15
+    while "0" == (seen := warden.docker("inspect", "-f", "{{.RestartCount}}", "lasts").stdout.strip()):
+        assert time.monotonic() < end, seen
+        time.sleep(0.2)
+    warden.docker("rm", "-f", "lasts")
+
+
+def test_a_renewal_runs_nothing_in_a_container_of_somebody_else_s(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/mine", b"one")
+    words = ("--label", "dockwarden.renew=exec:touch /tmp/ran", "-e", "M=dockwarden://people/alice/mine")
+    assert 0 == warden.docker("run", "-d", "--name", "hers", *words, "busybox", "sleep", "600").returncode
+    assert 0 == warden.docker("run", "-d", "--name", "theirs", "--volumes-from", "hers", "busybox", "sleep", "600", uid=0).returncode
+    put(warden, ALICE, "people/alice/mine", b"two")
+    end = time.monotonic() + 5
+    while warden.docker("exec", "hers", "ls", "/tmp/ran").returncode:
+        assert time.monotonic() < end
+    assert 0 != warden.docker("exec", "theirs", "ls", "/tmp/ran", uid=0).returncode
+    renewed = [entry for entry in warden.entries() if "renewal" == entry.get("via")]
+    assert [("intent", "exec.start"), ("outcome", "exec.start")] == [(entry["kind"], entry["action"]) for entry in renewed[-2:]]
+    warden.docker("rm", "-f", "theirs", uid=0)
+    warden.docker("rm", "-f", "hers")
+
+
+def test_a_command_after_a_renewal_that_fails_is_told(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/failing", b"one")
+    words = ("--label", "dockwarden.renew=exec:false", "-e", "F=dockwarden://people/alice/failing")
+    assert 0 == warden.docker("run", "-d", "--name", "fails", *words, "busybox", "sleep", "600").returncode
+    said = put(warden, ALICE, "people/alice/failing", b"two").body
+    warden.docker("rm", "-f", "fails")
+
+    assert (1, True) == (said["renewed"], "ended with 1" in said["failed"][0])
+
+
+def test_one_container_and_one_person_have_no_more_than_their_room(warden: Warden) -> None:
+    put(warden, ALICE, "people/alice/big", b"x" * (1 << 20))
+    words = [word for number in range(9) for word in ("-e", f"B{number}=dockwarden://people/alice/big")]
+    done = warden.docker("run", "--rm", *words, "busybox", "true")
+    assert (True, True) == (done.returncode != 0, "8 MiB of memory" in done.stderr)
+    assert 0 == warden.docker("run", "--rm", *words[:14], "busybox", "true").returncode
+
+
+def test_files_are_copied_out_of_a_container_that_has_secrets(warden: Warden, tmp_path: Path) -> None:
+    assert 0 == warden.docker("create", "--name", "copied", "-e", REFERENCE, "busybox", "true").returncode
+    done = warden.docker("cp", "copied:/etc/passwd", "-")
+    warden.docker("rm", "copied")
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_an_exec_gets_the_version_that_it_names_or_none(warden: Warden) -> None:
+    for value in (b"one", b"two"):
+        put(warden, ALICE, "people/alice/pinned", value)
+    assert 0 == warden.docker("run", "-d", "--name", "pins", "-e", "P=dockwarden://people/alice/pinned?version=1", "busybox", "sleep", "600").returncode
+    refused = warden.docker("exec", "-e", "Q=dockwarden://people/alice/pinned", "pins", "true")
+    done = warden.docker("exec", "-e", "Q=dockwarden://people/alice/pinned?version=1", "pins", "sh", "-c", "cat $Q_FILE")
+    warden.docker("rm", "-f", "pins")
+
+    assert (True, True) == (refused.returncode != 0, "made without" in refused.stderr)
+    assert (0, "one") == (done.returncode, done.stdout)
 
 
 @pytest.mark.parametrize("then", ["signal:USR1", "exec:sh -c 'echo renewed > /tmp/heard'"])
@@ -168,7 +236,7 @@ def test_a_container_hears_that_a_secret_of_its_own_has_changed(warden: Warden, 
     warden.docker("rm", "-f", "hears")
 
 
-@pytest.mark.parametrize("then", ["signal:", "signal:rm -rf", "exec:", "exec:'", "reboot"])
+@pytest.mark.parametrize("then", ["signal:", "signal:rm -rf", "signal:FOO", "signal:KILL", "exec:", "exec:'", "reboot"])
 def test_what_cannot_follow_a_renewal_is_refused(warden: Warden, then: str) -> None:
     words = ("--label", f"dockwarden.renew={then}", "-e", REFERENCE)
 

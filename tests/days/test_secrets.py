@@ -40,8 +40,8 @@ def cli(warden: Warden, *words: str, input: bytes = b"") -> subprocess.Completed
 def asked(warden: Warden, uid: int, verb: str, body: dict[str, Any]) -> Reply:
     """A call of an ordinary account's at the control socket."""
     done = subprocess.run(
-        ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", str(warden.dir / "control.sock"), "-d", json.dumps(body), f"http://d/v1/{verb}"],
-        capture_output=True, text=True, timeout=60, check=False, user=uid, group=uid, extra_groups=[],
+        ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", str(warden.dir / "control.sock"), "--data-binary", "@-", f"http://d/v1/{verb}"],
+        input=json.dumps(body), capture_output=True, text=True, timeout=60, check=False, user=uid, group=uid, extra_groups=[],
     )
     text, _, status = done.stdout.rpartition("\n")
     return Reply(int(status or 0), json.loads(text) if text else None)
@@ -89,7 +89,9 @@ def test_a_person_has_their_own_paths_and_hears_of_no_other(home: Warden) -> Non
     assert there == absent
     assert [] == asked(home, BOB, "secret/list", {}).body["paths"]
     assert 403 == asked(home, ADMIN, "secret/get", {"path": "people/alice/token"}).status
-    assert 404 == put(home, BOB, "people/alice/token", b"mine now").status
+    for path in ("people/alice/token", "people/alice/absent"):  # where one may not write is said, and not whether something is there
+        refused = put(home, BOB, path, b"mine now")
+        assert (403, True) == (refused.status, "people/bob/" in refused.body["message"])
 
 
 def test_the_ledger_has_every_access_and_no_value(home: Warden) -> None:
@@ -104,6 +106,93 @@ def test_the_ledger_has_every_access_and_no_value(home: Warden) -> None:
     for form in (CANARY, base64.b64encode(CANARY), CANARY.hex().encode()):
         for file in home.dir.rglob("*"):
             assert not file.is_file() or form not in file.read_bytes(), file
+
+
+LONG = "A" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("secret/list", {"prefix": LONG}), ("secret/list", {"after": LONG}), ("secret/get", {"path": LONG}), ("secret/destroy", {"path": LONG}),
+        ("secret/put", {"path": "people/bob/x", "value": "aGk=", "label": LONG}), ("secret/put", {"path": LONG, "value": "aGk="}),
+        ("secret/history", {"path": "people/bob/x", "versions": list(range(3000))}), (f"secret/{LONG[:3000]}", {}),
+    ],
+    ids=lambda part: part[:20] if isinstance(part, str) else "+".join(part),
+)  # fmt: skip
+def test_what_a_caller_writes_makes_no_long_entries(home: Warden, verb: str, body: dict[str, Any]) -> None:
+    home.entries()
+    before = sum(file.stat().st_size for file in (home.dir / "state" / "ledger").iterdir())
+    for uid in (BOB, STRANGER):
+        with contextlib.suppress(json.JSONDecodeError):
+            assert asked(home, uid, verb, body).status in {0, 400, 413, 431}
+    home.entries()
+
+    assert sum(file.stat().st_size for file in (home.dir / "state" / "ledger").iterdir()) - before < 16 << 10
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/build?buildargs=%7B%22DB_PASSWORD%22%3A%22" + "{}%22%7D", "/build?labels=%7B%22DB_PASSWORD%22%3A%22" + "{}%22%7D", "/build?password={}",
+        "/commit?container=x&changes=ENV%20DB_PASSWORD%3D{}", "/build?remote=https%3A%2F%2Fu%3A{}%40h%2Fx", "/images/create?fromSrc=https%3A%2F%2Fu%3A{}%40h",
+        "/containers/create?name={}%20{}",
+    ],
+)  # fmt: skip
+def test_the_ledger_keeps_no_values_of_a_refused_call(home: Warden, target: str) -> None:
+    planted = f"hunter2{secrets.token_hex(6)}"
+    refused = home.curl("-X", "POST", "-H", "Content-Type: application/json", "-d", "{}", "/v1.41" + target.replace("{}", planted))
+
+    assert refused.status >= 400
+    if "name=" not in target:
+        assert planted not in json.dumps(home.entries())
+
+
+def test_an_admin_reads_no_secret_of_another_s_by_a_container(home: Warden) -> None:
+    put(home, ALICE, "people/alice/hers", b"x")
+    done = home.docker("create", "-e", "X=dockwarden://people/alice/hers", "busybox", "true", uid=ADMIN)
+
+    assert (True, True) == (done.returncode != 0, "people/alice/hers" in done.stderr)
+
+
+def test_one_person_does_not_fill_the_vault(engine: PrivateEngine, tmp_path: Path) -> None:
+    lone = Warden(Path("/var/tmp") / f"dwquota{tmp_path.parent.name}", engine.address, extra="\n[vault]\nperson_paths = 3\nperson_bytes = 5000\n")
+    lone.dir.mkdir(mode=0o755)
+    lone.init()
+    lone.start()
+    try:
+        assert [200, 200, 200, 403] == [put(lone, ALICE, f"people/alice/{name}", b"x").status for name in "abcd"]
+        assert 403 == put(lone, ALICE, "people/alice/a", b"x" * 5001).status
+        assert "3 secrets" in put(lone, ALICE, "people/alice/e", b"x").body["message"]
+        assert 200 == put(lone, BOB, "people/bob/a", b"x").status
+    finally:
+        lone.stop()
+        lone.remove()
+
+
+def test_a_version_that_was_gone_back_from_is_not_current_again(home: Warden) -> None:
+    for value in (b"good", b"bad"):
+        cli(home, "secret", "put", "prod/back", input=value)
+    cli(home, "secret", "label", "prod/back", "current", "1")
+    for verb in ("delete", "undelete"):
+        assert 0 == cli(home, "secret", verb, "prod/back").returncode
+    assert (2, "") == ((got := cli(home, "secret", "get", "prod/back")).returncode, got.stdout)
+    assert 0 == cli(home, "secret", "label", "prod/back", "current", "1").returncode
+    assert "good" == cli(home, "secret", "get", "prod/back").stdout
+
+
+def test_a_backup_that_was_changed_is_not_put_back(lone: Warden, tmp_path: Path) -> None:
+    cli(lone, "secret", "put", "prod/a", input=b"a")
+    assert 0 == cli(lone, "vault", "backup", str(tmp_path / "copy.db")).returncode
+    with sqlite3.connect(tmp_path / "copy.db") as copy:
+        copy.execute("UPDATE version SET sealed = zeroblob(length(sealed))")
+    cli(lone, "secret", "put", "prod/a", input=b"b")
+    lone.stop()
+    refused = cli(lone, "vault", "restore", str(tmp_path / "copy.db"), "--yes")
+    lone.start()
+
+    assert (True, True) == (refused.returncode != 0, "nothing was replaced" in refused.stderr)
+    assert "b" == cli(lone, "secret", "get", "prod/a").stdout
 
 
 def test_a_sealed_vault_gives_nothing_until_it_is_unsealed(home: Warden) -> None:

@@ -45,6 +45,9 @@ def test_what_is_deleted_comes_back_and_what_is_destroyed_does_not(made: Made) -
     with pytest.raises(Hidden):
         made.vault.get(PATH)
     made.vault.undelete(PATH)
+    with pytest.raises(Hidden, match="current"):  # which of the two was right, nothing says any more
+        value(made.vault)
+    made.vault.label(PATH, "current", 2)
     assert "two" == value(made.vault)
     made.vault.destroy(PATH, frozenset({2}))
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from dockwarden.access.host_files import check_roots
 from dockwarden.access.people import parse_people
+from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.cli.policy import load_policies
 from dockwarden.doors.lock.prove import prove_lock
@@ -75,6 +76,7 @@ def examine(config: Path) -> Iterator[Finding]:
     yield observing if settings.observe else Finding("settings", OK, str(config))
     yield from _files(settings)
     yield from _ledger(settings)
+    yield from _vault(settings)
     yield from _docker_group()
     yield from map(_root, settings.binds.roots)
     yield from asyncio.run(_sockets(settings))
@@ -118,6 +120,22 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding("ledger", OK, f"{found.entries} entries, none signed yet")
     else:
         yield Finding("ledger", BAD, f"broken at entry {found.flaw.seq}: {found.flaw.what}", "keep a copy, and find out who wrote to it")
+
+
+def _vault(settings: Settings) -> Iterator[Finding]:
+    if not settings.control_socket.exists():
+        yield Finding("vault", WARN, "nobody serves it now", "dockwarden vault verify looks at it all the same")
+        return
+    try:
+        said = ask(settings, "vault/status")
+    except (BadConfig, Refused) as error:
+        yield Finding("vault", BAD, str(error), "dockwarden vault status")
+        return
+    if said.get("sealed"):
+        why = str(said.get("trouble") or "sealed")
+        yield Finding("vault", BAD, f"sealed: containers that need a secret do not start ({why})", "dockwarden vault unseal")
+    else:
+        yield Finding("vault", OK, f"open, unsealed by {said['by']}" if said.get("by") else "open")
 
 
 def _root(root: str) -> Finding:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime
-import difflib
 import getpass
 import json
-import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dockwarden.cli.control import ask
-from dockwarden.cli.imports import clashes, path_of, rewritten, variables
+from dockwarden.cli.imports import Plan, path_of, plan
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
+from dockwarden.cli.replace import original, replacement
 from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
 
@@ -43,8 +41,14 @@ def put(
     """
     value = base64.b64encode(_value(path)).decode()
     said = ask(load_settings(config), "secret/put", {"path": path, "value": value, "label": label})
-    renewed = f"; {said['renewed']} running containers have it now" if said["renewed"] else ""
-    typer.echo(json.dumps(said) if as_json else f"{path}: version {said['version']} is {label}{renewed}")
+    typer.echo(json.dumps(said) if as_json else f"{path}: version {said['version']} is {label}{_renewed(said)}")
+
+
+def _renewed(said: dict[str, Any]) -> str:
+    """What became of running containers. Those that could not be given a new version are told of on standard error, too."""
+    for why in said["failed"]:
+        sys.stderr.write(f"dockwarden: not every running container followed: {why}\n")
+    return f"; {said['renewed']} running containers have it now" if said["renewed"] else ""
 
 
 @app.command()
@@ -116,8 +120,8 @@ def label(
 
     Example: dockwarden secret label prod/db/password current 3
     """
-    ask(load_settings(config), "secret/label", {"path": path, "label": label, "version": version})
-    typer.echo(f"{path}: version {version} is {label}")
+    said = ask(load_settings(config), "secret/label", {"path": path, "label": label, "version": version})
+    typer.echo(f"{path}: version {version} is {label}{_renewed(said)}")
 
 
 @app.command()
@@ -169,39 +173,29 @@ def import_(
     Example: dockwarden secret import .env --under people/alice/shop
     """
     settings = load_settings(config)
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(str(file), f"cannot be read ({error})", "name a .env or compose file") from None
-    found = variables(text, str(file))
-    for name in sorted(set(only or ()) - {one.name for one in found}):
-        raise BadConfig(str(file), f"sets no variable {name}", f"it sets: {', '.join(one.name for one in found) or 'none'}")
-    chosen = [one for one in found if (one.name in only if only else one.kind) and len(one.value)]
-    if not chosen:
-        typer.echo(f"{file}: nothing in it looks like a secret; name one with --only NAME")
-        return
-    if twice := clashes(chosen):
-        raise BadConfig(str(file), f"sets {', '.join(twice)} to different values", "import one service's at a time, with --only and another --under")
-    fresh, hidden = (rewritten(text, chosen, under, hides=hides) for hides in (False, True))
-    for line in difflib.unified_diff(hidden.splitlines(), fresh.splitlines(), str(file), str(file), lineterm="", n=1):
+    with original(file) as old:
+        planned = plan(old.text, str(file), under, only or ())
+        _show_plan(planned)
+        if not planned.chosen:
+            typer.echo(f"{file}: nothing in it can be imported as a secret; name a variable with --only NAME")
+            return
+        if not yes:
+            typer.confirm(f"keep {len(planned.chosen)} values in the vault, and write {file} so?", abort=True)
+        with replacement(old, planned.fresh) as put:  # before any value is kept: a file that cannot be replaced would keep its own
+            for one in planned.chosen:
+                body = {"path": path_of(under, one), "value": base64.b64encode(one.value.reveal()).decode(), "label": "current"}
+                ask(settings, "secret/put", body)
+            put()
+    count = len(planned.chosen)
+    typer.echo(f"{file} names {count} secrets now. Its old values are still in backups and in version control, if it was there: change them.")
+
+
+def _show_plan(planned: Plan) -> None:
+    """What will change, and what else stands in the file; no values."""
+    for line in planned.change:
         typer.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
-    if not yes:
-        typer.confirm(f"keep {len(chosen)} values in the vault, and write {file} so?", abort=True)
-    for one in chosen:
-        body = {"path": path_of(under, one), "value": base64.b64encode(one.value.reveal()).decode(), "label": "current"}
-        ask(settings, "secret/put", body)
-    _replace(file, fresh)
-    typer.echo(f"{file} names {len(chosen)} secrets now. Its old values are still in backups and in version control, if it was there: change them.")
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write `file` in one step, with the owner and mode it has."""
-    status = file.stat()
-    part = file.with_name(f".{file.name}.dockwarden")
-    part.write_text(text, "utf-8")
-    part.chmod(stat.S_IMODE(status.st_mode))
-    os.chown(part, status.st_uid, status.st_gid)
-    part.replace(file)
+    for note in planned.notes:
+        typer.secho(note, fg="yellow")
 
 
 def _of_versions(verb: str, path: str, config: Path, versions: list[int] | None, as_json: bool) -> None:

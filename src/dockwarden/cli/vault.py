@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import getpass
 import json
+import os
 import re
 import shutil
 import sys
@@ -116,6 +117,8 @@ def backup(
     """
     if file is not None and file.exists():
         raise BadConfig(str(file), "is there already", "name a file that is not")
+    if file is not None and not os.access(file.absolute().parent, os.W_OK):
+        raise BadConfig(str(file.absolute().parent), "is no folder that you may write to", "name a file in one that is")
     with Console(stderr=True).status("copying the vault"):
         said = ask(load_settings(config), "vault/backup")
     if file is not None:

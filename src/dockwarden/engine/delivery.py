@@ -40,7 +40,10 @@ SECRETS = "secrets"
 """The kind of such a volume."""
 FILES, USED_BY, FACTS, THEN = "dockwarden.files", "dockwarden.for", "dockwarden.facts", "dockwarden.then"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
-SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9+-]{0,15}|[1-9][0-9]?", re.ASCII)
+SIGNALS = frozenset(
+    {"HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "CONT", "WINCH", "ALRM", "PWR", "URG", "IO", "RTMIN", *(f"RTMIN+{n}" for n in range(31))}
+)
+"""What a program can take for news. KILL and STOP it cannot take at all."""
 LABELS = frozenset({"current", "pending", "previous"})
 MOST = 256
 MOUNTS = ("HostConfig", "Mounts")
@@ -131,7 +134,7 @@ def asked_files(call: EngineCall) -> tuple[File, ...]:
 
 def is_reference(value: str) -> bool:
     """Whether `value` means a secret, written as it must be or nearly so: a program would get the reference itself for its password."""
-    return value.lstrip()[: len(SCHEME)].lower() == SCHEME
+    return SCHEME in value.lower()
 
 
 def asked_then(call: EngineCall) -> str:
@@ -143,8 +146,8 @@ def asked_then(call: EngineCall) -> str:
     labels: Mapping[str, str] = read(call.body, "Labels", NO_TEXTS)
     then = labels.get(RENEW, "")
     kind, _, what = then.partition(":")
-    if then and not (kind == "signal" and SIGNAL.fullmatch(what)) and not (kind == "exec" and words_of(what)):
-        raise Malformed("secret.renew", f"Labels {RENEW}: write signal:HUP, or exec:COMMAND with its words")
+    if then and not (kind == "signal" and what.removeprefix("SIG") in SIGNALS) and not (kind == "exec" and words_of(what)):
+        raise Malformed("secret.renew", f"Labels {RENEW}: write signal:HUP, or another that a program can take, or exec:COMMAND with its words")
     return then
 
 

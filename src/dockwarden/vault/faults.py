@@ -29,7 +29,8 @@ class WrongKey(Refused):
     """What was offered does not unseal this vault."""
 
     def __init__(self) -> None:
-        super().__init__("vault.wrong_key", "that key does not unseal this vault; use the one that dockwarden vault init made")
+        more = "after a rekey it takes the new key alone, and earlier backups the earlier one"
+        super().__init__("vault.wrong_key", f"that is not what this vault was sealed with; {more}")
 
 
 class WentBack(Refused):

@@ -80,10 +80,13 @@ def rehashed(record: Record, digests: Mapping[int, bytes]) -> Record:
 
 
 def _relabelled(record: Record) -> Record:
-    """Labels on live versions alone; the newest live one is current if none is, unless it waits to be."""
+    """Labels on live versions alone. What was current is followed by the previous one, or by the only one that is left.
+
+    Where several are left and nothing says which of them is right, none is current: people have to say.
+    """
     there = [held.version for held in record.versions if held.state is State.LIVE]
     labels = {label: version for label, version in record.labels.items() if version in there}
     ready = [version for version in there if version != labels.get(PENDING)]
-    if CURRENT not in labels and ready:
-        labels[CURRENT] = ready[-1]
+    if CURRENT not in labels and (PREVIOUS in labels or len(ready) == 1):
+        labels[CURRENT] = labels[PREVIOUS] if PREVIOUS in labels else ready[0]
     return msgspec.structs.replace(record, labels=labels)

@@ -18,7 +18,7 @@ from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.vault.keeper import KeepsSecrets, Secrets
-from dockwarden.vault.paths import resource_of
+from dockwarden.vault.paths import PEOPLE, resource_of
 from dockwarden.vault.rows import CURRENT, LONGEST_PATH, Held, Record
 from dockwarden.vault.vault import absent
 from dockwarden.words.ask import Ask
@@ -178,9 +178,10 @@ class SecretVerbs:
         verdict = decide(Ask(call.principal, action, resource_of(path)), policies)
         call.trail.judged(resource_of(path), verdict, None)
         if not verdict.is_allowed:
-            if not may_know(call.principal, path, policies):
+            if action in {READ, LIST} and not may_know(call.principal, path, policies):
                 raise unseen(path)
-            reasons = "; ".join(verdict.advice) or "no policy permits it"
+            # Whether there is such a path does not show in what follows: it was not looked at.
+            reasons = "; ".join(verdict.advice) or f"no policy permits it; below {PEOPLE}{call.principal.name}/ you may keep your own"
             raise Forbidden(verdict.why.value, f"{action} of {path} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
         await call.trail.intent(detail)
 

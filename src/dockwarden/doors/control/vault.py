@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,8 +66,9 @@ class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class VaultVerbs:
     """The verbs of noun `vault`."""
 
-    def __init__(self, keeper: Keeper, rulebook: Rulebook, key_file: Path, backups: Path) -> None:
-        self._keeper, self._rulebook, self._key_file, self._backups = keeper, rulebook, key_file, backups
+    def __init__(self, keeper: Keeper, rulebook: Rulebook, key_file: Path, backups: Path, unsealed: Callable[[], None]) -> None:
+        """`unsealed` hears of it when the vault is open again."""
+        self._keeper, self._rulebook, self._key_file, self._backups, self._unsealed = keeper, rulebook, key_file, backups, unsealed
         self._shares: list[str] = []
         self._proposed: seals.SharesSeal | None = None
 
@@ -107,6 +108,8 @@ class VaultVerbs:
                 await self._share(asked.share, how)
             case _:
                 await self._keeper.unseal_by_itself()
+        if not self._keeper.is_sealed:
+            self._unsealed()
         return await self._done(call)
 
     async def rekey(self, call: Call) -> Mapping[str, Any]:

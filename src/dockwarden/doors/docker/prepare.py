@@ -86,7 +86,7 @@ class Preparer:
         asked, call = call, harden(call, obligations, known)
         warnings = lowered(asked, call)
         if obligations.warn_secrets:
-            warnings += tuple(way_out(name, kind, principal.name) for name, kind in judgement.facts.env_secrets)
+            warnings += tuple(way_out(name, kind, principal.name, call.route.action) for name, kind in judgement.facts.env_secrets)
         call = pin(call, resolved.ids)
         more = {IMAGE_LABEL: image} if call.route.action == "container.create" and image else None
         call = stamp(call, principal.name, mark, more)

@@ -28,6 +28,11 @@ BY_ACTION: Mapping[tuple[str, str], str] = {
 }
 """Facts that ask for other advice where they come by another call than a create."""
 IN_CLEAR = "secret.in_environment"
+_NO_IMAGE = "whoever has the image has it, so leave it out of that, and give it to the container"
+IN_CLEAR_ADVICE: Mapping[str, str] = {
+    "image.build": _NO_IMAGE, "image.commit": _NO_IMAGE,
+    "exec.create": "an exec can name what its container holds already, so make the container with it",
+}
 NO_ROOTS = (
     "HostConfig.Binds, Mounts ({}): a folder of the host, and none may be mounted here; use a named volume (-v NAME:/path), or docker cp "
     "(an admin can name bind roots)"
@@ -66,13 +71,12 @@ def refusal(judgement: Judgement) -> Refused:
     return Forbidden(code, f"{ask.action} is refused for {who}: {'; '.join(shown)}", policies=verdict.policies)
 
 
-def way_out(name: str, kind: str, who: str) -> str:
-    """How a secret in clear becomes one that nobody sees: two lines to paste."""
+def way_out(name: str, kind: str, who: str, action: str) -> str:
+    """How a secret in clear becomes one that nobody sees: two lines to paste, each a line of its own; the first asks for the value."""
     path = f"people/{who}/{name}"
-    return (
-        f'{name} looks like a secret ({kind}) in clear, where inspect and logs show it; keep it in the vault: printf %s "$VALUE" | dockwarden secret '
-        f"put {path} and name it there: docker run -e {name}=dockwarden://{path} (the program finds it in the file that {name}_FILE names)"
-    )
+    lines = f"\n    dockwarden secret put {path}\n    docker run -e {name}=dockwarden://{path} …\n"
+    advice = IN_CLEAR_ADVICE.get(action, "keep it in the vault, and name it there")
+    return f"{name} looks like a secret ({kind}) in clear, where inspect and logs show it; {advice}:{lines}(it is in the file that {name}_FILE names)"
 
 
 def in_order(facts: Iterable[str]) -> list[str]:
@@ -90,7 +94,7 @@ def _reasons(judgement: Judgement) -> Iterator[str]:
     group = _no_group(judgement)
     texts += [group] if group else []
     if judgement.forbids_secrets:
-        texts += [way_out(name, kind, judgement.ask.principal.name) for name, kind in judgement.facts.env_secrets]
+        texts += [way_out(name, kind, judgement.ask.principal.name, judgement.ask.action) for name, kind in judgement.facts.env_secrets]
     texts += [text for text in judgement.verdict.advice if not (group and text.startswith("User "))]
     yield from dict.fromkeys(texts)
 
