@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -91,12 +92,16 @@ def test_a_restart_waits_for_the_drain_of_the_one_before_and_then_serves(house: 
     assert house.process is not None
     before = house.process
     before.terminate()
-    time.sleep(0.3)
+    while "stopping" not in (house.dir / "state" / "serve.lock").read_text():
+        time.sleep(0.01)
+    before.send_signal(signal.SIGSTOP)  # however slow the next one starts, it finds this one
+    next_one = threading.Thread(target=house.start)
+    next_one.start()
+    assert house.wait_for_log(f"waiting for process {before.pid}, which is stopping", 20)
+    before.send_signal(signal.SIGCONT)
 
-    house.start()
-
+    next_one.join(30)
     assert 0 == before.wait(10)
-    assert f"waiting for process {before.pid}, which is stopping" in (house.dir / "serve.log").read_text()
     assert 0 == house.docker("run", "--rm", "busybox", "true").returncode
     assert 0 == verified(house).returncode
     stream.wait(10)

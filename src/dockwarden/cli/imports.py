@@ -23,10 +23,10 @@ from dockwarden.words.secret import Secret
 BLANK = r"[ \t\v\f\r\x85\xa0]"
 SPACES = " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """What Go trims; Python's own idea of a space has more."""
-BETWEEN = re.compile(rf"\ufeff?(?:[{SPACES}]++|#[^\n]*+)*+")
+BETWEEN = re.compile(rf"\ufeff?(?:[{SPACES}]+|#[^\n]*)*")
 NAMED = re.compile(rf"(?:export{BLANK}+)?(?P<name>[\w.\[\]-]+){BLANK}*(?P<mark>[=:]|(?=\n|\Z)){BLANK}*")
-QUOTED = {quote: re.compile(rf"{quote}(?P<inner>(?:[^{quote}\\]|\\.)*+){quote}", re.DOTALL) for quote in "'\""}
-AFTER = re.compile(rf"(?:(?!\n)[{SPACES}])*+(?:#[^\n]*)?(?=\n|\Z)")
+QUOTED = {quote: re.compile(rf"{quote}(?P<inner>(?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
+AFTER = re.compile(rf"(?:(?!\n)[{SPACES}])*(?:#[^\n]*)?(?=\n|\Z)")
 BACKSLASHED = re.compile(r"\\(.)", re.DOTALL)
 ESCAPED = re.compile(r"\\([abfnrtv$\"\\0])")
 LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "$": "$$"}

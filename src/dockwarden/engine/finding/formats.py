@@ -53,7 +53,7 @@ def _row(kind: str, what: str, anchors: str, shape: str, check: Check | None = _
 FORMATS: tuple[Format, ...] = (
     _row(
         "private-key", "a PEM, OpenSSH or PGP private key", "PRIVATE",
-        r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----END))*+(?:-----END [A-Z0-9 ]{1,64}-----)?", None,
+        r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----END))*(?:-----END [A-Z0-9 ]{1,64}-----)?", None,
     ),
     _row("private-key", "a PuTTY private key", "Private-Lines:", r"Private-Lines: {0,4}[0-9]{1,4}[\sA-Za-z0-9+/=]{0,16384}"),
     _row("age-key", "an age identity", "AGE-SECRET-KEY-", r"AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]{40,}"),
