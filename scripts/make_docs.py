@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from dockwarden import settings
+from dockwarden.doors.docker.reasons import IN_CLEAR
 from dockwarden.engine.escapes import CATALOGUE
 from dockwarden.engine.routes.table import ROUTES
 from dockwarden.words import errors
+from dockwarden.words.ask import Why
 
 ROOT = Path(__file__).resolve().parent.parent
+CODE = re.compile(r"[a-z_]+\.[a-z0-9_]+")
 NOTE = "<!-- made by `make docs`; edit the tables, not this page -->\n"
 
 
@@ -80,13 +84,40 @@ def errors_page() -> str:
 
 def codes() -> Iterator[tuple[str, int, str]]:
     """Each literal code given to a refusal, with its status and its file."""
-    kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.Refused)}
-    for path in sorted((ROOT / "src").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    yield first.value, kinds[node.func.id].status, str(path.relative_to(ROOT / "src" / "dockwarden"))
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}
+    statuses = {name: kind.status for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.Refused)}
+    for tree in trees.values():
+        statuses |= dict(_kinds_of(tree, statuses))
+    yield from ((why.value, errors.Forbidden.status, "words/ask.py") for why in Why if why is not Why.PERMITTED)
+    yield IN_CLEAR, errors.Forbidden.status, "doors/docker/reasons.py"
+    for path, tree in trees.items():
+        place = str(path.relative_to(ROOT / "src" / "dockwarden"))
+        named = {node.targets[0].id: node.value.value for node in ast.walk(tree) if _is_named_text(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (said := _said(node, statuses, named)):
+                yield *said, place
+
+
+def _kinds_of(tree: ast.Module, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Refusals that a file adds to those of `words/errors.py`."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.bases and isinstance(node.bases[0], ast.Name) and node.bases[0].id in known:
+            own = [item.value.value for item in node.body if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") == "status"]
+            yield node.name, own[0] if own else known[node.bases[0].id]
+
+
+def _is_named_text(node: ast.AST) -> bool:
+    is_one = isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+    return is_one and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _said(node: ast.Call, statuses: Mapping[str, int], named: Mapping[str, str]) -> tuple[str, int] | None:
+    """The code and status of `Malformed("a.code", …)`, `_Bad(Malformed, "a.code", …)`, `Forbidden(A_NAME, …)`; `None` for any other call."""
+    names = [part.id for part in (node.func, *node.args[:1]) if isinstance(part, ast.Name) and part.id in statuses]
+    texts = [part.value for part in node.args[:2] if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    texts += [named[inner.id] for part in node.args[:1] for inner in ast.walk(part) if isinstance(inner, ast.Name) and inner.id in named]
+    code = next((text for text in texts if CODE.fullmatch(text)), "")
+    return (code, statuses[names[0]]) if names and code else None
 
 
 PAGES = {"settings": settings_page, "actions": actions_page, "facts": facts_page, "errors": errors_page}
