@@ -105,6 +105,10 @@ class Ledger:
         """Place and hash of the last entry that is surely on the disk."""
         return self._durable_end
 
+    def vouch(self, message: bytes) -> bytes:
+        """The signature of the ledger's key over `message`, which begins with a purpose of its own. Thread-safe."""
+        return self._key.sign(message)
+
     def append(self, entry: Entry) -> int:
         """Give `entry` the next place and the time, and queue it; return the place.
 

@@ -1,0 +1,7 @@
+"""What can be wrong with a tape."""
+
+from __future__ import annotations
+
+
+class BadSegment(Exception):
+    """A segment is not what was written: the text says how. It names no content."""

@@ -1,0 +1,102 @@
+"""Tapes as they lie in their folder: a row for each, and an end for those whose recorder died."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from dockwarden.tape.faults import BadSegment
+from dockwarden.tape.opening import Opening, hash_of
+from dockwarden.tape.read import opening_of
+from dockwarden.tape.segment import FRONT_BYTES, Flag, Head, Sealer, Sign
+from dockwarden.tape.shelf import OPENING, Reels, Shelf, Torn, heads_of, reels_of
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One tape in a list. Times are microseconds since 1970; `ended` is 0 while it is recorded, `head` is hex. `state` as `verify.Checked`."""
+
+    id: str
+    person: str
+    kind: str
+    target: str
+    started: int
+    ended: int
+    state: str
+    segments: int
+    head: str
+    bytes: int
+
+
+def rows(shelf: Shelf) -> Iterator[Row]:
+    """Yield every tape that is there, the oldest first. One that cannot be read is a row, too: its state says why."""
+    for id in shelf.ids():
+        folder = shelf.path(id)
+        try:
+            yield _row(folder, opening_of(folder))
+        except (BadSegment, OSError) as error:
+            yield Row(id=id, person="", kind="", target="", started=0, ended=0, state=f"unreadable: {error}", segments=0, head="", bytes=0)
+
+
+def _row(folder: Path, opening: Opening) -> Row:
+    head, _, _ = tail_of(folder)
+    is_over = head is not None and Flag.LAST in head.flags
+    return Row(
+        id=opening.id, person=opening.person, kind=opening.kind, target=opening.target, started=opening.at,
+        ended=head.wall_us if head and is_over else 0, state=state_of(head.flags if head else Flag(0)), segments=head.seq if head else 0,
+        head=head.hash.hex() if head else "", bytes=sum(reel.stat().st_size for reel in reels_of(folder)),
+    )  # fmt: skip
+
+
+def state_of(flags: Flag) -> str:
+    """`ended`, `cut off` for a tape whose session died with its recorder, `broken` for one that could not be written on, or `open`."""
+    if Flag.BROKEN in flags:
+        return "broken"
+    if Flag.FOUND in flags:
+        return "cut off"
+    return "ended" if Flag.LAST in flags else "open"
+
+
+def tail_of(folder: Path) -> tuple[Head | None, Path | None, int]:
+    """The last whole segment's head, its file, and where in that it ends; unchecked. Raises: BadSegment, OSError."""
+    last: Head | None = None
+    for reel in reversed(reels_of(folder)):
+        end = 0
+        try:
+            for at, head in heads_of(reel):
+                last, end = head, at + FRONT_BYTES + head.length
+        except Torn:
+            pass
+        if last is not None:
+            return last, reel, end
+    return None, None, 0
+
+
+def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int) -> tuple[Head, int] | None:
+    """End a tape that has no end, since whoever recorded it is no more; its new last head, and how many torn bytes went. `None` if it has one.
+
+    It has its end without its key: a segment that says so, with nothing in it.
+    Raises:
+        BadSegment: it cannot be read; it stays as it is. OSError.
+    """
+    folder = shelf.path(id)
+    head, reel, end = tail_of(folder)
+    if head is not None and Flag.LAST in head.flags:
+        return None
+    sealer = Sealer(id, b"", head.hash if head else hash_of((folder / OPENING).read_bytes()), vouch, seq=head.seq if head else 0)
+    mono_us = head.mono_us if head else 0
+    segment = sealer.seal(b"", wall_us, mono_us, Flag.LAST | Flag.FOUND)
+    reels, torn = Reels(folder), 0
+    if reel is not None:
+        torn = reel.stat().st_size - end
+        reels.go_on(reel, end)
+    for left in reels_of(folder):
+        if reel is None or left.name > reel.name:
+            torn += left.stat().st_size
+            left.unlink()
+    try:
+        reels.append(segment)
+    finally:
+        reels.close()
+    return segment.head, torn

@@ -1,0 +1,189 @@
+"""The folder of tapes: one folder for each, named by its id, listed from what is there and from nothing else.
+
+    tapes/ID/opening.json        what it is of
+    tapes/ID/00000001.reel       segments, one after the other; the name is the number of the first
+    tapes/reserve                room that is kept back, so that a full disk can still take every tape's end
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dockwarden.tape.faults import BadSegment
+from dockwarden.tape.opening import ID, Opening
+from dockwarden.tape.segment import FRONT_BYTES, Head, Segment, read_head
+
+OPENING, RESERVE = "opening.json", "reserve"
+RESERVE_BYTES = 8 << 20
+REEL_BYTES = 16 << 20
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class Reels:
+    """The files of one tape, for writing. Not for two threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._fd = folder, -1
+        self._size = 0
+
+    def append(self, segment: Segment) -> None:
+        """Write `segment` whole and let it be durable, or leave what is there as it was. Raises: OSError."""
+        if self._fd < 0 or self._size >= REEL_BYTES:
+            self.close()
+            self._fd, self._size = os.open(self._folder / reel_name(segment.head.seq), NEW, 0o600), 0
+            sync_folder(self._folder)
+        data = segment.stored()
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            os.fdatasync(self._fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+                os.lseek(self._fd, self._size, os.SEEK_SET)
+            raise
+        self._size += len(data)
+
+    def go_on(self, reel: Path, size: int) -> None:
+        """Write after the first `size` bytes of `reel`; what follows them is torn and goes. Raises: OSError."""
+        self._fd, self._size = os.open(reel, os.O_RDWR | os.O_CLOEXEC), size
+        os.ftruncate(self._fd, size)
+        os.lseek(self._fd, size, os.SEEK_SET)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Shelf:
+    """All tapes. Thread-safe: it keeps nothing but the folder's name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Make the folder, and keep room back. Raises: OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reserve = self.folder / RESERVE
+        fd = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, RESERVE_BYTES)
+        except OSError:
+            os.ftruncate(fd, 0)
+            raise
+        finally:
+            os.close(fd)
+
+    def give_reserve(self) -> None:
+        """Let the room go that was kept back: the disk is full, and tapes must end."""
+        with contextlib.suppress(OSError):
+            os.truncate(self.folder / RESERVE, 0)
+
+    def probe(self) -> None:
+        """Write a file and take it away. Raises: OSError: no tape could be made."""
+        fd = os.open(self.folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, bytes(1024))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def create(self, opening: Opening) -> Reels:
+        """Make a tape's folder with its opening, durable. Raises: OSError."""
+        folder = self.path(opening.id)
+        folder.mkdir(mode=0o700)
+        fd = os.open(folder / OPENING, NEW, 0o600)
+        try:
+            os.write(fd, opening.stored())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        sync_folder(folder)
+        sync_folder(self.folder)
+        return Reels(folder)
+
+    def path(self, id: str) -> Path:
+        """The folder of a tape. Raises: BadSegment: that is no id."""
+        if ID.fullmatch(id) is None:
+            raise BadSegment("that is no id of a tape")
+        return self.folder / id
+
+    def ids(self) -> list[str]:
+        """Every tape that is there, the oldest first."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.folder) if ID.fullmatch(entry.name))
+        except FileNotFoundError:
+            return []
+
+
+def reel_name(first: int) -> str:
+    """The name of the file that begins with segment `first`."""
+    return f"{first:08}.reel"
+
+
+def reels_of(folder: Path) -> list[Path]:
+    """A tape's files in order."""
+    return sorted(file for file in folder.glob("*.reel") if file.stem.isdecimal())
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder be durable. Raises: OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class Torn(Exception):
+    """A file ends within a segment: it was being written when its recorder died. `reel` and `at` say where that segment begins."""
+
+    def __init__(self, reel: Path, at: int) -> None:
+        super().__init__(f"{reel.name} is cut off at byte {at}")
+        self.reel, self.at = reel, at
+
+
+def heads(folder: Path) -> Iterator[tuple[Path, int, Head]]:
+    """Yield file, place and head of every segment, without what is sealed in it.
+
+    Raises:
+        BadSegment: where one should begin, none does. Torn: the last one is not whole. OSError.
+    """
+    for reel in reels_of(folder):
+        for at, head in heads_of(reel):
+            yield reel, at, head
+
+
+def heads_of(reel: Path) -> Iterator[tuple[int, Head]]:
+    """Yield place and head of every segment of one file. Raises: as `heads`."""
+    with reel.open("rb") as file:
+        size, at = os.fstat(file.fileno()).st_size, 0
+        while at < size:
+            file.seek(at)
+            head = read_head(file.read(FRONT_BYTES), 0)
+            if head is None or at + FRONT_BYTES + head.length > size:
+                raise Torn(reel, at)
+            yield at, head
+            at += FRONT_BYTES + head.length
+
+
+def stored_segments(folder: Path) -> Iterator[Segment]:
+    """Yield every segment as it is stored, unchecked. Raises: as `heads`."""
+    opened, file = None, None
+    try:
+        for reel, at, head in heads(folder):
+            if file is None or reel != opened:
+                if file is not None:
+                    file.close()
+                opened, file = reel, reel.open("rb")
+            file.seek(at + FRONT_BYTES)
+            yield Segment(head, file.read(head.length))
+    finally:
+        if file is not None:
+            file.close()

@@ -1,0 +1,75 @@
+"""A recorder that was killed leaves tapes that verify up to their last segment, are listed at once, and get their end."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dockwarden.tape.found import end_found, rows, tail_of
+from dockwarden.tape.frames import Kind
+from dockwarden.tape.opening import unwrap
+from dockwarden.tape.read import frames_of, opening_of
+from dockwarden.tape.shelf import Shelf, reels_of
+from dockwarden.tape.verify import check_tape
+from tape.conftest import Studio
+
+
+async def abandoned(studio: Studio, pieces: int) -> Path:
+    """A copy of a tape that is still recorded: what a `kill -9` leaves."""
+    tape = await studio.begin()
+    for number in range(pieces):
+        tape.add(Kind.OUTPUT, b"%d," % number)
+        await tape.settle()
+    left = studio.folder / "left" / tape.id
+    shutil.copytree(studio.path(tape), left)
+    return left
+
+
+@pytest.mark.parametrize("cut", [0, 1, 60, 130])
+async def test_it_gets_an_end_and_says_that_it_was_found(studio: Studio, cut: int) -> None:
+    folder = await abandoned(studio, 4)
+    shelf = Shelf(folder.parent)
+    (reel,) = reels_of(folder)
+    os.truncate(reel, reel.stat().st_size - cut)
+    assert ["open"] == [row.state for row in rows(shelf)]
+
+    done = end_found(shelf, folder.name, studio.ledger.vouch, 5)
+    assert done is not None
+    assert (cut > 0) == (done[1] > 0)
+    found = check_tape(folder, studio.public)
+    assert ("", "cut off") == (found.wrong, found.state)
+    (row,) = rows(shelf)
+    assert ("cut off", found.segments, found.head.hex(), "alice", 5) == (row.state, row.segments, row.head, row.person, row.ended)
+    frames = list(frames_of(folder, unwrap(opening_of(folder), studio.identity)))
+    assert Kind.LOST is frames[-1].kind
+    assert (b"0,1,2,3," if not cut else b"0,1,2,") == b"".join(frame.data for frame in frames if frame.kind is Kind.OUTPUT)
+    assert end_found(shelf, folder.name, studio.ledger.vouch, 6) is None
+
+
+async def test_at_whatever_byte_it_was_cut(studio: Studio) -> None:
+    folder = await abandoned(studio, 6)
+    whole = reels_of(folder)[0].read_bytes()
+    for size in random.Random(4).sample(range(len(whole)), 60):
+        reels_of(folder)[0].write_bytes(whole[:size])
+        assert end_found(Shelf(folder.parent), folder.name, studio.ledger.vouch, 5) is not None
+        found = check_tape(folder, studio.public, key=unwrap(opening_of(folder), studio.identity))
+        assert ("", "cut off") == (found.wrong, found.state), size
+
+
+async def test_one_that_was_opened_and_no_more_gets_an_end(studio: Studio) -> None:
+    folder = await abandoned(studio, 0)
+    reels_of(folder)[0].unlink()
+    assert (None, None, 0) == tail_of(folder)
+    assert end_found(Shelf(folder.parent), folder.name, studio.ledger.vouch, 5) is not None
+    assert "cut off" == check_tape(folder, studio.public).state
+
+
+async def test_one_that_cannot_be_read_is_listed_and_says_so(studio: Studio) -> None:
+    folder = await abandoned(studio, 1)
+    (folder / "opening.json").write_bytes(b"{")
+    (row,) = rows(Shelf(folder.parent))
+    assert row.state.startswith("unreadable")

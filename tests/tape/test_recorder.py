@@ -1,0 +1,198 @@
+"""What was shown is on the disk, what cannot be recorded does not go on, and whatever is done to a tape is named."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockwarden.tape.frames import Kind
+from dockwarden.tape.opening import unwrap
+from dockwarden.tape.read import frames_of, opening_of
+from dockwarden.tape.recorder import Tape
+from dockwarden.tape.segment import Flag
+from dockwarden.tape.shelf import REEL_BYTES, Reels, reels_of
+from dockwarden.tape.verify import Known, check_tape
+from dockwarden.words.errors import Unavailable
+from tape.conftest import Studio
+
+
+def outputs(studio: Studio, tape: Tape) -> bytes:
+    folder = studio.path(tape)
+    return b"".join(frame.data for frame in frames_of(folder, unwrap(opening_of(folder), studio.identity)) if frame.kind is Kind.OUTPUT)
+
+
+async def test_what_was_settled_is_there_and_the_ledger_knows_where_it_ends(studio: Studio) -> None:
+    tape = await studio.begin()
+    tape.add(Kind.OUTPUT, b"hello")
+    await tape.settle()
+    assert b"hello" == outputs(studio, tape)
+    tape.add(Kind.EXIT, b"0")
+    await tape.end()
+
+    opened, closed = studio.said() if len(studio.said()) > 1 else (await asyncio.sleep(0.3), *studio.said())[1:]
+    found = check_tape(studio.path(tape), studio.public, Known(closed["segment"], bytes.fromhex(closed["head"]), is_closed=True))
+    assert ("tape.opened", "tape.closed", "", "ended") == (opened["what"], closed["what"], found.wrong, found.state)
+    assert (1, 3) == (opened["segment"], found.segments)
+    assert [] == studio.heard
+
+
+async def test_frames_are_gathered_for_a_tenth_of_a_second(studio: Studio) -> None:
+    tape = await studio.begin()
+    for _ in range(20):
+        tape.add(Kind.OUTPUT, b"x")
+    await asyncio.sleep(0.4)
+
+    assert b"x" * 20 == outputs(studio, tape)
+    assert 2 == tape.head[0]
+
+
+async def test_many_tapes_at_once_and_files_that_turn_over(studio: Studio) -> None:
+    tapes = await asyncio.gather(*(studio.begin() for _ in range(20)))
+    noise = os.urandom(1 << 18)
+    for tape in tapes:
+        for _ in range(4):
+            tape.add(Kind.OUTPUT, noise)
+        await tape.settle()
+    for _ in range(REEL_BYTES // len(noise) + 1):
+        tapes[0].add(Kind.OUTPUT, noise)
+        await tapes[0].settle()
+    await asyncio.gather(*(tape.end() for tape in tapes))
+
+    assert len(reels_of(studio.path(tapes[0]))) >= 2
+    assert {"ended"} == {check_tape(studio.path(tape), studio.public).state for tape in tapes}
+    assert noise * 4 == outputs(studio, tapes[1])
+    assert [tape.id for tape in sorted(tapes, key=lambda tape: tape.id)] == studio.recorder.shelf.ids()
+
+
+async def test_its_key_is_for_its_recipients_and_nothing_is_in_clear(studio: Studio) -> None:
+    tape = await studio.begin()
+    tape.add(Kind.OUTPUT, b"nobody else reads this")
+    await tape.end()
+    stored = b"".join(file.read_bytes() for file in studio.path(tape).iterdir())
+
+    assert b"nobody else" not in stored
+    assert tape.key == b""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
+async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    tape, other = await studio.begin(), await studio.begin()
+    tape.add(Kind.OUTPUT, b"before")
+    await tape.settle()
+    right = Reels.append
+
+    def wrong(reels: Reels, segment: Any) -> None:
+        if segment.head.size:
+            raise OSError(number, os.strerror(number))
+        right(reels, segment)
+
+    monkeypatch.setattr(Reels, "append", wrong)
+    tape.add(Kind.OUTPUT, b"after")
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as refused:
+        await tape.settle()
+    assert time.monotonic() - began < 1
+    await asyncio.sleep(0.05)
+    assert "tape.broken" == refused.value.code
+    assert [os.strerror(number)] == studio.heard
+    with pytest.raises(Unavailable):
+        tape.add(Kind.OUTPUT, b"more")
+    with pytest.raises(Unavailable, match="cannot be recorded"):
+        await studio.begin()
+    monkeypatch.setattr(Reels, "append", right)
+    await tape.end()
+    other.add(Kind.OUTPUT, b"unharmed")
+    await other.end()
+
+    found = check_tape(studio.path(tape), studio.public)
+    assert ("", "broken", b"before") == (found.wrong, found.state, outputs(studio, tape))
+    assert (0 if errno.ENOSPC == number else 8 << 20) == (studio.folder / "tapes" / "reserve").stat().st_size
+    assert ("ended", b"unharmed") == (check_tape(studio.path(other), studio.public).state, outputs(studio, other))
+
+
+async def test_a_disk_that_hangs_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = await studio.begin()
+    right = Reels.append
+    monkeypatch.setattr(Reels, "append", lambda reels, segment: (time.sleep(1.5), right(reels, segment)))
+    tape.add(Kind.OUTPUT, b"x")
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="too slow"):
+        await tape.settle()
+    assert time.monotonic() - began < 1.2
+    assert ["the disk is too slow to record"] == studio.heard
+    await tape.end()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_dead_thread_ends_every_session(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = await studio.begin()
+    monkeypatch.setattr(type(studio.recorder), "_write", lambda *_: sys.exit())
+    tape.add(Kind.OUTPUT, b"x")
+    with pytest.raises(Unavailable, match="stopped"):
+        await tape.settle()
+    with pytest.raises(Unavailable, match="cannot be recorded"):
+        await studio.begin()
+
+
+def cut_tail(folder: Path) -> None:
+    reel = reels_of(folder)[-1]
+    os.truncate(reel, reel.stat().st_size - 200)
+
+
+def flip(folder: Path) -> None:
+    reel = reels_of(folder)[-1]
+    data = bytearray(reel.read_bytes())
+    data[len(data) // 2] ^= 4
+    reel.write_bytes(data)
+
+
+def change_opening(folder: Path) -> None:
+    file = folder / "opening.json"
+    file.write_bytes(file.read_bytes().replace(b"alice", b"malice"))
+
+
+def drop_all(folder: Path) -> None:
+    reels_of(folder)[-1].unlink()
+
+
+@pytest.mark.parametrize("deed", [cut_tail, flip, change_opening, drop_all], ids=lambda deed: deed.__name__)
+async def test_whatever_is_done_to_a_tape_is_named(studio: Studio, deed: Callable[[Path], None]) -> None:
+    tape = await studio.begin()
+    for number in range(5):
+        tape.add(Kind.OUTPUT, b"%d" % number)
+        await tape.settle()
+    await tape.end()
+    seq, digest = tape.head
+    known = Known(seq, digest, is_closed=True)
+    assert "" == check_tape(studio.path(tape), studio.public, known).wrong
+    deed(studio.path(tape))
+
+    found = check_tape(studio.path(tape), studio.public, known)
+    assert found.wrong
+    assert 1 <= found.segment <= seq
+
+
+async def test_an_older_copy_in_its_place_is_named(studio: Studio) -> None:
+    tape = await studio.begin()
+    tape.add(Kind.OUTPUT, b"first")
+    await tape.settle()
+    shutil.copytree(studio.path(tape), studio.folder / "yesterday")
+    tape.add(Kind.OUTPUT, b"second")
+    await tape.end()
+    seq, digest = tape.head
+    shutil.rmtree(studio.path(tape))
+    shutil.copytree(studio.folder / "yesterday", studio.path(tape))
+
+    assert "" == check_tape(studio.path(tape), studio.public).wrong
+    found = check_tape(studio.path(tape), studio.public, Known(seq, digest, is_closed=True))
+    assert ("it is missing: the ledger has 3 segments of this tape, and 2 are here", 3) == (found.wrong, found.segment)
+    assert Flag(0) == found.flags
