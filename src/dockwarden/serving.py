@@ -28,13 +28,26 @@ from dockwarden.settings import Settings, load_settings
 from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.process import keep_memory_to_ourselves
 from dockwarden.vault.vault import Vault
-from dockwarden.wiring import House, build_flow, learn_engine, open_door, open_house, open_lock, open_vault, open_volumes
+from dockwarden.wiring import (
+    House,
+    build_flow,
+    learn_engine,
+    open_control,
+    open_door,
+    open_house,
+    open_lock,
+    open_tapes,
+    open_vault,
+    open_volumes,
+    prepare_tape_keys,
+)
 from dockwarden.words.errors import BadConfig, Refused
 
 SNAPSHOT_S = 10.0
 MEND_S = 60.0
 SWEEP_S = 600.0
 BANNER_S = 60.0
+TAPE_KEY_S = 5.0
 REAFFIRM_S = 6 * 3600.0
 AFTER_DRAIN_S = 5.0
 """How long a process that stops may take from the end of its drain to its own."""
@@ -72,6 +85,8 @@ async def _serve(settings: Settings, held: Hold) -> None:
     tasks: list[asyncio.Task[None]] = []
     try:
         await open_vault(house)
+        await open_tapes(house)
+        await open_control(house)
         await open_volumes(house)
         await house.whereabouts.catch_up(house.uses.keeper)
         await open_lock(house)
@@ -83,7 +98,8 @@ async def _serve(settings: Settings, held: Hold) -> None:
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        lasting = (_learned_late(house, learning), _watch(house), _snapshots(house), _sweep(house), _mend(house), _banner(house), _reaffirm(house))
+        works = (_watch, _snapshots, _sweep, _mend, _banner, _reaffirm, _tape_keys)
+        lasting = (_learned_late(house, learning), *(work(house) for work in works))
         tasks = [asyncio.ensure_future(work) for work in lasting]
         _say_ready(house)
         await stop.wait()
@@ -179,6 +195,13 @@ async def _reaffirm(house: House) -> None:
             await house.keeper.run(Vault.reaffirm)
 
 
+async def _tape_keys(house: House) -> None:
+    """Make the key of tapes as soon as the vault lets us: one that was sealed at our first start had no place for it."""
+    while not house.tape_keys.is_made:
+        await asyncio.sleep(TAPE_KEY_S)
+        await prepare_tape_keys(house)
+
+
 async def _banner(house: House) -> None:
     while house.settings.observe:
         house.log.warning(BANNER)
@@ -189,6 +212,8 @@ async def _close(house: House) -> None:
     seconds = house.settings.limits.drain_s
     for drained in await asyncio.gather(*(server.drain(seconds) for server in house.servers)):
         house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
+    if house.recorder is not None:
+        await house.recorder.close()
     if house.volumes is not None:
         await house.volumes.close()
     if house.lock is not None:

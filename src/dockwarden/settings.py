@@ -101,6 +101,13 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     drain_s: Annotated[float, _least(0, "how long calls under way may take to end after SIGTERM")] = 10.0
 
 
+class TapeSettings(Section, frozen=True, kw_only=True):
+    """Recordings of sessions."""
+
+    recipients: Annotated[tuple[str, ...], _help("age recipients (age1…) who can open and check tapes with their own key, without a server")] = ()
+    stall_s: Annotated[float, _positive("how long, in seconds, a piece may wait to be recorded before its session ends")] = 0.75
+
+
 class VaultSettings(Section, frozen=True, kw_only=True):
     """Where secrets are kept."""
 
@@ -164,6 +171,7 @@ class Settings(Section, frozen=True, kw_only=True):
     images: ImageSettings = ImageSettings()
     ledger: LedgerSettings = LedgerSettings()
     limits: LimitSettings = LimitSettings()
+    tapes: TapeSettings = TapeSettings()
     vault: VaultSettings = VaultSettings()
     veil: VeilSettings = VeilSettings()
     operate: OperateSettings = OperateSettings()
@@ -189,6 +197,11 @@ class Settings(Section, frozen=True, kw_only=True):
     def ledger_dir(self) -> Path:
         """`D/state/ledger`."""
         return self.state_dir / "ledger"
+
+    @property
+    def tapes_dir(self) -> Path:
+        """`D/state/tapes`."""
+        return self.state_dir / "tapes"
 
     @property
     def policy_dir(self) -> Path:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
 from dockwarden.doors.control.secrets import SecretVerbs
+from dockwarden.doors.control.sessions import SessionVerbs
 from dockwarden.doors.control.vault import VaultVerbs
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
@@ -41,6 +43,7 @@ from dockwarden.doors.docker.resolve import HostView, Resolver
 from dockwarden.doors.docker.server import Limits, Peer, Server
 from dockwarden.doors.docker.shown import ShownAnswers
 from dockwarden.doors.docker.sight import Sight
+from dockwarden.doors.docker.taped import Taper
 from dockwarden.doors.lock.door import LockDoor, new_tickets
 from dockwarden.doors.lock.lock import JudgeRaw
 from dockwarden.doors.lock.raw import RawJudge
@@ -60,6 +63,12 @@ from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import get_logger
 from dockwarden.settings import DoorSettings, Settings
+from dockwarden.tape.faults import BadSegment
+from dockwarden.tape.found import end_found
+from dockwarden.tape.keys import TapeKeys
+from dockwarden.tape.recorder import Recorder
+from dockwarden.tape.sessions import Sessions
+from dockwarden.tape.shelf import Shelf
 from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
@@ -102,6 +111,9 @@ class House:
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
     operate: OperateServer | None = None
+    sessions: Sessions = field(default_factory=Sessions)
+    recorder: Recorder | None = None
+    tape_keys: TapeKeys = field(init=False)
     uses: Uses = field(init=False)
     whereabouts: Whereabouts = field(init=False)
     engine: EngineAbout | None = None
@@ -217,7 +229,9 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
         sight, answer_bytes, observe,
     )
     fresh = FreshVolumes(lookups, house.owners, EngineFiles(engine.address))
-    carrier = Carrier(house.link, lookups, house.owners, house.claims, fresh, build_resolver(house), preparer, sight, answer_bytes, observe)
+    assert house.recorder is not None  # noqa: S101  tapes are opened before the doors
+    taper = Taper(house.recorder, house.sessions, house.ask, lambda: house.volumes)
+    carrier = Carrier(house.link, lookups, house.owners, house.claims, fresh, build_resolver(house), preparer, sight, taper, answer_bytes, observe)
     limit, drops_unknown = settings.limits.body_bytes, engine.unknown == "drop"
     return Flow(door.listen, house.rulebook, looks, carrier, house.uses, house.ledger, house.metrics, limit, drops_unknown, observe)
 
@@ -247,7 +261,7 @@ async def open_door(house: House, door: DoorSettings) -> Server:
 
 
 async def open_vault(house: House) -> None:
-    """Open the vault, and the socket at which our command line asks for what is in it."""
+    """Open the vault, and what gives containers its secrets."""
     settings = house.settings
     log = OpenLog(settings.ledger_dir, house.ledger, asyncio.get_running_loop())
     keeper = house.keeper = _outside(settings) if settings.vault.outside else Keeper(settings.vault_url, settings.vault_key, log)
@@ -255,22 +269,29 @@ async def open_vault(house: House) -> None:
     if keeper.trouble:
         house.log.warning("the vault is sealed" if isinstance(keeper, Keeper) else "no outside vault", because=keeper.trouble)
 
+    tools = frozenset(door.as_ for door in settings.doors if door.as_)
+    house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
+    house.whereabouts = Whereabouts(lambda: house.volumes, house.ask, lambda id: house.owners.owner_of_id(Kind.CONTAINER, id), house.ledger)
+
+
+async def open_control(house: House) -> None:
+    """Listen at the socket at which our command line asks: for secrets, for the vault, for sessions."""
+    settings, keeper, recorder = house.settings, house.keeper, house.recorder
+    assert keeper is not None  # noqa: S101  the vault is opened before
+    assert recorder is not None  # noqa: S101  and the recorder
+
     def who(peer: Peer) -> Principal:
         return identify(peer.socket, house.peers, house.rulebook.rules.people)
 
-    tools = frozenset(door.as_ for door in settings.doors if door.as_)
-    house.uses = Uses(keeper, house.rulebook, house.ledger, tools, asyncio.get_running_loop())
-    whereabouts = house.whereabouts = Whereabouts(
-        lambda: house.volumes, house.ask, lambda id: house.owners.owner_of_id(Kind.CONTAINER, id), house.ledger
-    )
+    sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
-    secrets = SecretVerbs(keeper, house.rulebook, whereabouts, quota)
+    secrets = SecretVerbs(keeper, house.rulebook, house.whereabouts, quota)
     vault: Mapping[str, Verb]
     if isinstance(keeper, Keeper):
         vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups", house.mend_now.set).verbs()
     else:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
-    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault}, who, house.ledger, house.metrics)
+    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault, **sessions.verbs()}, who, house.ledger, house.metrics)
     await house.control.open()
 
 
@@ -281,6 +302,47 @@ def _outside(settings: Settings) -> OutsideKeeper:
     by = ByRole(vault.role_id, settings.dir / vault.secret_id_file) if vault.role_id else ByToken(settings.dir / vault.token_file)
     ca = settings.dir / vault.ca if vault.ca else None
     return OutsideKeeper(Kv(Place(vault.outside, vault.mount, vault.prefix, vault.namespace, ca, vault.timeout_s), by))
+
+
+async def open_tapes(house: House) -> None:
+    """Give tapes that were cut off their end, and record from now on.
+
+    Raises:
+        BadConfig: an auditor is no age recipient.
+    """
+    settings = house.settings
+    keys = house.tape_keys = TapeKeys(settings.state_dir / "tapes.pub", settings.tapes.recipients)
+    shelf = Shelf(settings.tapes_dir)
+    house.recorder = Recorder(
+        shelf, house.ledger, keys.recipients, stall_s=settings.tapes.stall_s, told=lambda what, detail: house.log.error(what, **detail)
+    )
+    await prepare_tape_keys(house)
+    await house.recorder.open()
+    await asyncio.to_thread(_end_found, house, shelf)
+
+
+async def prepare_tape_keys(house: House) -> None:
+    """See to the key of tapes, as far as the vault lets us now."""
+    assert house.keeper is not None  # noqa: S101  the vault is opened before
+    try:
+        await house.tape_keys.prepare(house.keeper)
+    except Refused as error:
+        what = "tapes can be recorded, and not be read" if house.tape_keys.is_made else "nothing can be recorded yet"
+        house.log.warning(what, because=error.message)
+
+
+def _end_found(house: House, shelf: Shelf) -> None:
+    for id in shelf.ids():
+        try:
+            done = end_found(shelf, id, house.ledger.vouch, time.time_ns() // 1000)
+        except (BadSegment, OSError) as error:
+            house.log.error("a tape cannot be read", tape=id, because=str(error))
+            continue
+        if done is not None:
+            head, torn = done
+            detail = {"what": "tape.closed", "tape": id, "segment": head.seq, "head": head.hash.hex(), "why": "cut off", "torn_bytes": torn}
+            with contextlib.suppress(Refused):
+                house.ledger.append(Entry(kind="tape", resource=f"Tape:{id}", detail=detail))
 
 
 async def open_volumes(house: House) -> None:

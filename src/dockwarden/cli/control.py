@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,28 +36,35 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+@contextlib.contextmanager
+def answering(settings: Settings, verb: str, body: Mapping[str, Any] | None = None) -> Iterator[http.client.HTTPResponse]:
+    """The answer to `verb`, to be read as it comes. Raises: as `ask`."""
+    connection = _Connection(settings.control_socket)
+    try:
+        with contextlib.suppress(BrokenPipeError):  # it may have answered already that this is too much
+            connection.request("POST", f"/v1/{verb}", msgspec.json.encode(body or {}), {"content-type": "application/json"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            said = msgspec.json.decode(answer.read())
+            raise Answered(answer.status, str(said.get("code")), str(said.get("message")))
+        yield answer
+    except (FileNotFoundError, ConnectionRefusedError):
+        mend = f"start it with: dockwarden serve --config {settings.file}"
+        raise BadConfig(str(settings.control_socket), "no dockwarden serves this folder now", mend) from None
+    except PermissionError:
+        raise BadConfig(str(settings.control_socket), "cannot be reached by you", "ask an admin for read access to its folder") from None
+    except (http.client.HTTPException, ConnectionError, TimeoutError, msgspec.DecodeError) as error:
+        mend = "look at its log, and ask again"
+        raise BadConfig(str(settings.control_socket), f"the answer was lost ({type(error).__name__})", mend) from None
+    finally:
+        connection.close()
+
+
 def ask(settings: Settings, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what the serving process answers to `verb` (`secret/put`).
 
     Raises:
         Answered: it refuses. BadConfig: nobody serves this folder, or the socket is not for you.
     """
-    connection = _Connection(settings.control_socket)
-    try:
-        with contextlib.suppress(BrokenPipeError):  # it may have answered already that this is too much
-            connection.request("POST", f"/v1/{verb}", msgspec.json.encode(body or {}), {"content-type": "application/json"})
-        answer = connection.getresponse()
-        status, said = answer.status, msgspec.json.decode(answer.read())
-    except (FileNotFoundError, ConnectionRefusedError):
-        mend = f"start it with: dockwarden serve --config {settings.file}"
-        raise BadConfig(str(settings.control_socket), "no dockwarden serves this folder now", mend) from None
-    except PermissionError:
-        raise BadConfig(str(settings.control_socket), "cannot be reached by you", "ask an admin for read access to its folder") from None
-    except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
-        mend = "look at its log, and ask again"
-        raise BadConfig(str(settings.control_socket), f"the answer was lost ({type(error).__name__})", mend) from None
-    finally:
-        connection.close()
-    if status != 200:
-        raise Answered(status, str(said.get("code")), str(said.get("message")))
-    return dict(said)
+    with answering(settings, verb, body) as answer:
+        return dict(msgspec.json.decode(answer.read()))

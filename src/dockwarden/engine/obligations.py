@@ -1,8 +1,8 @@
 """What the deciding policies oblige us to do to a call: the words of `@harden`, parsed and joined.
 
 The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
-`run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`; and on a permit of
-`secret.use`: `as-variable`.
+`run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`,
+`record=strict|alarm|off`; and on a permit of `secret.use`: `as-variable`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from dockwarden.engine import capabilities
 from dockwarden.engine.users import ID_LIMIT
@@ -23,6 +24,17 @@ _CPUS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,9})?", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _USER = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,9})", re.ASCII)
 _CAPABILITY = re.compile(r"[A-Z_]+", re.ASCII)
+
+
+class Recording(StrEnum):
+    """What becomes of a session that cannot be recorded, the strictest first."""
+
+    STRICT = "strict"
+    """It does not begin, and ends where recording ends. So it is where no policy says otherwise."""
+    ALARM = "alarm"
+    """It goes on, and operators are told."""
+    OFF = "off"
+    """It is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class Obligations:
     private_namespaces: bool = False
     warn_secrets: bool = False
     as_variable: bool = False
+    recording: Recording | None = None
 
     def joined(self, other: Obligations) -> Obligations:
         """Return what fulfils both: the lower limit, either promise."""
@@ -61,6 +74,7 @@ class Obligations:
             private_namespaces=self.private_namespaces or other.private_namespaces,
             warn_secrets=self.warn_secrets or other.warn_secrets,
             as_variable=self.as_variable or other.as_variable,
+            recording=_stricter(self.recording, other.recording),
         )
 
 
@@ -69,6 +83,10 @@ NOTHING = Obligations()
 
 def _lower(one: int, other: int) -> int:
     return min(one, other) if one and other else one or other
+
+
+def _stricter(one: Recording | None, other: Recording | None) -> Recording | None:
+    return next((kind for kind in Recording if kind in (one, other)), None)
 
 
 def parse_obligations(texts: Iterable[str]) -> Obligations:
@@ -134,6 +152,12 @@ def _run_as(value: str) -> Obligations:
     return replace(NOTHING, run_as=frozenset({user}))
 
 
+def _record(value: str) -> Obligations:
+    if value not in set(Recording):
+        raise _bad(f"record={value}", f"write one of {', '.join(f'record={kind}' for kind in Recording)}")
+    return replace(NOTHING, recording=Recording(value))
+
+
 FLAGS: Mapping[str, Obligations] = {
     "no-new-privileges": replace(NOTHING, no_new_privileges=True),
     "drop-all-caps": replace(NOTHING, drop_caps=frozenset({capabilities.ALL})),
@@ -147,5 +171,5 @@ FLAGS: Mapping[str, Obligations] = {
     "as-variable": replace(NOTHING, as_variable=True),
 }
 VALUES: Mapping[str, Callable[[str], Obligations]] = {
-    "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as,
+    "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as, "record": _record,
 }

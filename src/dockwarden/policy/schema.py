@@ -25,6 +25,9 @@ SECRET_ACTIONS = (SECRET_READ, "secret.write", "secret.list", "secret.destroy", 
 VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "vault.rotate", "vault.backup")
 """What is asked about the vault itself: `System::"vault"`."""
 
+SESSION_ACTIONS = ("session.list", "session.play", "session.export", "session.watch", "session.kill")
+"""What is asked about a session that is or was recorded; its owner is the person whose it is."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -71,6 +74,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "networks": ("network.create", "network.connect", "network.disconnect", "network.remove", "network.prune"),
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
+    "sessions": SESSION_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -87,6 +91,8 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.PATH)
     for action in VAULT_ACTIONS:
         kinds[action].add(Kind.SYSTEM)
+    for action in SESSION_ACTIONS:
+        kinds[action].add(Kind.SESSION)
     kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     PATH = "SecretPath"
     CONFIG = "Config"
     PLUGIN = "Plugin"
+    SESSION = "Session"
     SYSTEM = "System"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +54,15 @@ class Call:
         return f"Call({self.principal.name!r}, ...)"
 
 
-Verb = Callable[[Call], Awaitable[Mapping[str, Any]]]
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that is sent as it comes: of this content type."""
+
+    kind: bytes
+    pieces: AsyncIterator[bytes]
+
+
+Verb = Callable[[Call], Awaitable[Mapping[str, Any] | Stream]]
 """Does one thing; it decides and records by `Call.trail` before anything moves. Raises: Refused."""
 
 
@@ -93,4 +101,7 @@ class ControlDoor:
         finally:
             Secret(body).wipe()
             self._server.buffer.wipe()
-        exchange.answer(200, CONTENT_TYPE, msgspec.json.encode(said))
+        if isinstance(said, Stream):
+            await exchange.send_chunks(200, ((b"content-type", said.kind),), said.pieces)
+        else:
+            exchange.answer(200, CONTENT_TYPE, msgspec.json.encode(said))

@@ -18,7 +18,7 @@ from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
 from dockwarden.vault.keeper import KeepsSecrets, Secrets
-from dockwarden.vault.paths import PEOPLE, resource_of
+from dockwarden.vault.paths import OURS, PEOPLE, resource_of
 from dockwarden.vault.rows import CURRENT, LONGEST_PATH, Held, Record
 from dockwarden.vault.vault import absent
 from dockwarden.words.ask import Ask
@@ -188,6 +188,8 @@ class SecretVerbs:
 
 def may_know(principal: Principal, path: str, policies: PolicySet) -> bool:
     """Whether `principal` may hear that there is a secret at `path`."""
+    if path.startswith(OURS):
+        return False
     about = resource_of(path)
     return any(decide(Ask(principal, action, about), policies).is_allowed for action in (LIST, READ, WRITE))
 

@@ -18,6 +18,7 @@ from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
 from dockwarden.doors.docker.resolve import Resolver
 from dockwarden.doors.docker.sight import Sight, may_see
+from dockwarden.doors.docker.taped import Taper
 from dockwarden.doors.docker.told import told
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.docker.uploads import Announcer, Uploads
@@ -34,6 +35,7 @@ from dockwarden.words.ask import Kind
 from dockwarden.words.errors import Fault, Forbidden, Hidden, Refused, Withheld
 from dockwarden.words.principal import Principal
 
+RESIZES = frozenset({"exec.resize", "container.resize"})
 GRACE_S = 30.0
 """How long after a call that broke off its image names stay claimed."""
 
@@ -50,6 +52,7 @@ class Carrier:
     resolver: Resolver
     preparer: Preparer
     sight: Sight
+    taper: Taper
     answer_bytes: int
     is_observing: bool = False
 
@@ -75,13 +78,15 @@ class Carrier:
             if route.takes is Takes.TAR:
                 await self._upload(exchange, prepared, uploads)
             elif route.answer is Answer.HIJACK and not read(prepared.call.body, "Detach", False):
-                await self._hijack(exchange, prepared)
+                await self._hijack(exchange, prepared, trail)
             elif route.action == "system.events":
                 await self._events(exchange, prepared, self.sight.view(exchange.principal, policies, unshown))
             elif route.answer is Answer.STREAM:
                 await self._stream(exchange, prepared)
             else:
                 done = _joined(done, await self._whole(exchange, prepared, policies, unshown))
+                if route.action in RESIZES and prepared.resolved.subject is not None:
+                    self.taper.resized(prepared.resolved.subject.id, prepared.call.first("w"), prepared.call.first("h"))
             status, is_over = exchange.status, True
         except Refused as error:
             status = exchange.status or error.status
@@ -166,12 +171,20 @@ class Carrier:
                 made += [(Kind.IMAGE.value, seen.resource.id, who, "")] if is_new else []
         return Deed(made=tuple(made), named=tuple(given), gone=tuple(gone))
 
-    async def _hijack(self, exchange: Exchange, prepared: Prepared) -> None:
-        answer = await exchange.unless_gone(self.link.upgrade(prepared.request, prepared.call.headers.get("upgrade", "")))
-        if isinstance(answer, Hijacked):
-            await exchange.hijack(answer)
-        else:
-            exchange.answer_with(answer)
+    async def _hijack(self, exchange: Exchange, prepared: Prepared, trail: Trail) -> None:
+        # INVARIANT: the tape is open before the Engine is asked; nothing is done that is not recorded
+        taped = await self.taper.begin(prepared, trail.entry_of_tape(), is_observing=self.is_observing)
+        try:
+            answer = await exchange.unless_gone(self.link.upgrade(prepared.request, prepared.call.headers.get("upgrade", "")))
+            if not isinstance(answer, Hijacked):
+                exchange.answer_with(answer)
+            elif taped is None:
+                await exchange.hijack(answer)
+            else:
+                await exchange.hijack(answer, taped, taped.joined)
+        finally:
+            if taped is not None:
+                await asyncio.shield(self.taper.over(taped))
 
     async def _events(self, exchange: Exchange, prepared: Prepared, view: View) -> None:
         stream = await exchange.unless_gone(self.link.open(prepared.request))

@@ -214,10 +214,10 @@ class Exchange:
         self._begin(status, headers, CHUNKED, b"")
         await self.unless_gone(self._send(pieces))
 
-    async def hijack(self, hijacked: Hijacked, tap: Tap | None = None) -> None:
+    async def hijack(self, hijacked: Hijacked, tap: Tap | None = None, joined: Callable[[Tunnel], None] | None = None) -> None:
         """Join client and Engine, raw both ways, until both have ended or one is gone; what the client sent early goes first.
 
-        `tap` sees every piece before it is passed on (see `relay.Tap`); what it raises ends the stream.
+        `tap` sees every piece before it is passed on (see `relay.Tap`); what it raises ends the stream. `joined` is given the tunnel.
         Raises:
             ClientGone: the client's connection was lost. Unavailable: `engine.answer_cut`; the Engine's was.
         """
@@ -228,6 +228,8 @@ class Exchange:
         self._connection.stop_after_this()
         self._begin(hijacked.status, hijacked.headers, UNTIL_CLOSE, b"", upgrade)
         tunnel = Tunnel(self._connection, hijacked.connection, tap)
+        if joined is not None:
+            joined(tunnel)
         try:
             await tunnel.run()
         finally:

@@ -208,6 +208,12 @@ class Tunnel:
             else:
                 self._client.cut()
 
+    def stop(self, words: bytes) -> None:
+        """End it here, with `words` as the last that the client gets."""
+        if not self._done.done():
+            self._client.send(words)
+            self._done.set_result(None)
+
     def one_ended(self) -> None:
         """One side has sent all it will."""
         if self.up.is_ended and self.down.is_ended and not self._done.done():

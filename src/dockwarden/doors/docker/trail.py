@@ -58,6 +58,10 @@ class Trail:
         self._verdict = verdict
         self._facts = _named(facts) if facts is not None else ()
 
+    def entry_of_tape(self) -> Entry:
+        """What the tape of this call is opened with."""
+        return self._entry("tape", detail={})
+
     def sending(self, call: EngineCall, request: Request) -> None:
         """Remember what goes upstream, as a digest of the canonical call."""
         seen = hashlib.sha256(f"{request.method} {request.target}\n".encode())

@@ -17,7 +17,7 @@ from dockwarden.doors.volumes.places import Places
 from dockwarden.doors.volumes.protocol import IMPLEMENTS, VolumeProtocol
 from dockwarden.doors.volumes.records import Records
 from dockwarden.doors.volumes.seal import Sealer
-from dockwarden.doors.volumes.secrets import Fetch, Secrets
+from dockwarden.doors.volumes.secrets import Delivered, Fetch, Secrets
 from dockwarden.engine.delivery import SECRETS, Delivery, read_delivery
 from dockwarden.words.errors import Refused
 
@@ -89,6 +89,10 @@ class VolumeDoor:
             delivery, held = read_delivery(options), self._secrets.held(name)
             found += [Holder(name, file.name, held.get(file.name, 0), delivery.used_by) for file in delivery.files if file.path == path]
         return found
+
+    def delivered(self, name: str) -> Delivered:
+        """The values that a container has by the volume `name`. Raises: Malformed: `volume.name`."""
+        return self._secrets.delivered(name)
 
     def following(self) -> dict[str, set[tuple[str, int]]]:
         """Of every secret that is in use and to be renewed: the label that is followed and the version that is there, for each file."""

@@ -115,6 +115,11 @@ class Secrets:
         """Which version each file of a volume has now, by the file's name; empty where nobody uses it."""
         return _read_held(self._spot(name)).versions
 
+    def delivered(self, name: str) -> Delivered:
+        """The values that are in a volume, as they come and go."""
+        spot = self._spot(name)
+        return Delivered(spot, _held(spot))
+
     def _spot(self, name: str) -> Path:
         if NAME.fullmatch(name) is None:
             raise Malformed("volume.name", "the volume has a name that the Engine would not give")
@@ -189,6 +194,34 @@ class Secrets:
         except Refused:  # a kernel before 6.4 does not know the word
             mount("dockwarden", self._folder, "tmpfs", flags, ROOM)
         mount("", self._folder, "", MS_PRIVATE)
+
+
+class Delivered:
+    """The values that one container has, for who must not write them down."""
+
+    def __init__(self, spot: Path, held: Path) -> None:
+        self._spot, self._held = spot, held
+        self._stamp = 0
+
+    def news(self) -> list[bytes] | None:
+        """The values as they are now; `None` if they are those of the last time, or there are none."""
+        try:
+            stamp = self._held.stat().st_mtime_ns
+            if stamp == self._stamp:
+                return None
+            self._stamp = stamp
+            return [_whole(file) for file in self._spot.iterdir()]
+        except OSError:
+            return None
+
+
+def _whole(file: Path) -> bytes:
+    """The bytes of a file, in one object and nowhere else in our memory."""
+    fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.read(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
 
 
 def _read_held(spot: Path) -> Held:

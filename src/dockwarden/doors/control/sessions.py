@@ -1,0 +1,207 @@
+"""What people do with sessions: `session/list`, `play`, `export`, `watch`, `kill`. Each is decided about the session and in the ledger first.
+
+Who may not even list a session hears that it is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal
+
+import msgspec
+
+from dockwarden.access.rulebook import Rulebook
+from dockwarden.doors.control.door import Call, Stream, Verb
+from dockwarden.engine.finding import masked
+from dockwarden.policy.decide import decide
+from dockwarden.policy.schema import SESSION_ACTIONS
+from dockwarden.tape.cast import cast
+from dockwarden.tape.faults import BadSegment
+from dockwarden.tape.found import rows
+from dockwarden.tape.frames import Frame, Kind
+from dockwarden.tape.keys import TapeKeys
+from dockwarden.tape.opening import Opening, unwrap
+from dockwarden.tape.read import frames_of, opening_of
+from dockwarden.tape.recorder import Recorder
+from dockwarden.tape.sessions import Sessions
+from dockwarden.tape.watch import follow
+from dockwarden.vault.keeper import KeepsSecrets
+from dockwarden.words.ask import Ask, Resource
+from dockwarden.words.ask import Kind as ResourceKind
+from dockwarden.words.errors import Broken, Forbidden, Hidden, Malformed
+from dockwarden.words.principal import Principal
+
+LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS[0], SESSION_ACTIONS[1], SESSION_ACTIONS[2], SESSION_ACTIONS[3], SESSION_ACTIONS[4]
+LINES = b"application/x-ndjson"
+STREAMS = {"out": (Kind.OUTPUT,), "err": (Kind.ERROR,), "in": (Kind.INPUT,), "both": (Kind.OUTPUT, Kind.ERROR)}
+AT_ONCE = 64
+
+
+class OfSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call about one session."""
+
+    id: str
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tape in a form that others read: a cast of version 3 or 2, or one stream's bytes."""
+
+    id: str
+    format: Literal["asciicast", "asciicast-v2", "raw"] = "asciicast"
+    stream: Literal["out", "err", "in", "both"] = "both"
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An end to a session; `why` is told to the person."""
+
+    id: str
+    why: str = ""
+
+
+class SessionVerbs:
+    """The verbs of noun `session`."""
+
+    def __init__(self, recorder: Recorder, sessions: Sessions, keys: TapeKeys, keeper: KeepsSecrets, rulebook: Rulebook) -> None:
+        self._recorder, self._sessions, self._keys, self._keeper, self._rulebook = recorder, sessions, keys, keeper, rulebook
+
+    def verbs(self) -> dict[str, Verb]:
+        """Each verb by its name in the path."""
+        return {
+            "session/list": self.list, "session/play": self.play, "session/export": self.export, "session/watch": self.watch,
+            "session/kill": self.kill,
+        }
+
+    async def list(self, call: Call) -> Mapping[str, Any]:
+        """Every session that the caller may know of, the oldest first."""
+        call.trail.action = LIST
+        found = await asyncio.to_thread(lambda: list(rows(self._recorder.shelf)))
+        shown = [msgspec.to_builtins(row) for row in found if self._may(call.principal, LIST, row.id, row.person, row.target)]
+        call.trail.outcome(200, detail={"shown": len(shown)}, changing=False)
+        return {"sessions": shown}
+
+    async def play(self, call: Call) -> Stream:
+        """The frames of a tape, with their moments, for who plays it in a terminal."""
+        asked = call.read(OfSession)
+        opening = await self._judge(call, PLAY, asked.id, {})
+        key = await self._key(opening)
+        return Stream(LINES, _in_pieces(lambda: _frame_lines(opening, self._frames(opening.id, key))))
+
+    async def export(self, call: Call) -> Stream:
+        """A tape as a file of another kind."""
+        asked = call.read(Export)
+        opening = await self._judge(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
+        key = await self._key(opening)
+        if asked.format == "raw":
+            kinds = STREAMS[asked.stream]
+            return Stream(b"application/octet-stream", _in_pieces(lambda: (one.data for one in self._frames(opening.id, key) if one.kind in kinds)))
+        version: Literal[2, 3] = 2 if asked.format.endswith("v2") else 3
+        return Stream(LINES, _in_pieces(lambda: cast(opening, self._frames(opening.id, key), version)))
+
+    async def watch(self, call: Call) -> Stream:
+        """The frames of a session under way: from its first, and on as they come."""
+        asked = call.read(OfSession)
+        opening = await self._judge(call, WATCH, asked.id, {})
+        session = self._sessions.live.get(asked.id)
+        if session is None:
+            raise Malformed("session.over", f"session {asked.id} is over; see it with: dockwarden session play {asked.id}")
+        session.intake.say(Kind.MARK, f"watched by {call.principal.name}")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield _first_line(opening)
+            try:
+                async for frames in follow(session.tape, self._recorder.shelf.path(asked.id)):
+                    yield b"".join(map(_frame_line, frames))
+            except BadSegment as error:
+                raise _unreadable(asked.id, error) from None
+
+        return Stream(LINES, pieces())
+
+    async def kill(self, call: Call) -> Mapping[str, Any]:
+        """End a session: its stream, and what runs behind it."""
+        asked = call.read(Kill)
+        await self._judge(call, KILL, asked.id, {"why": masked(asked.why[:200])})
+        session = self._sessions.live.get(asked.id)
+        if session is None:
+            raise Malformed("session.over", f"session {asked.id} is over already")
+        reason = f": {asked.why[:200]}" if asked.why else ""
+        await session.end(f"ended by {call.principal.name}{reason}")
+        call.trail.outcome(200, changing=True)
+        return {"id": asked.id}
+
+    def _frames(self, id: str, key: bytes) -> Iterator[Frame]:
+        try:
+            yield from frames_of(self._recorder.shelf.path(id), key)
+        except (BadSegment, OSError) as error:
+            raise _unreadable(id, error) from None
+
+    async def _key(self, opening: Opening) -> bytes:
+        """The tape's key. Raises: Refused: the vault is sealed, or does not have it."""
+        try:
+            return unwrap(opening, await self._keys.identity(self._keeper))
+        except BadSegment as error:
+            raise _unreadable(opening.id, error) from None
+
+    async def _judge(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> Opening:
+        """The opening of a session that the caller may do `action` with; the ledger has that they are about to.
+
+        Raises:
+            Hidden: it is not there, or not for them to know. Forbidden: this is not permitted.
+        """
+        call.trail.action = action
+        try:
+            opening = await asyncio.to_thread(lambda: opening_of(self._recorder.shelf.path(id)))
+        except BadSegment:
+            raise _unseen(id) from None
+        about = _resource(id, opening.person, opening.target)
+        policies = self._rulebook.rules.policies
+        verdict = decide(Ask(call.principal, action, about), policies)
+        call.trail.judged(about, verdict, None)
+        if not verdict.is_allowed:
+            if not self._may(call.principal, LIST, id, opening.person, opening.target):
+                raise _unseen(id)
+            reasons = "; ".join(verdict.advice) or "no policy permits it"
+            raise Forbidden(verdict.why.value, f"{action} of {id} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
+        await call.trail.intent({"tape": id, **detail})
+        return opening
+
+    def _may(self, principal: Principal, action: str, id: str, person: str, target: str) -> bool:
+        return decide(Ask(principal, action, _resource(id, person, target)), self._rulebook.rules.policies).is_allowed
+
+
+def _resource(id: str, person: str, target: str) -> Resource:
+    return Resource(ResourceKind.SESSION, id, target, person)
+
+
+def _unseen(id: str) -> Hidden:
+    return Hidden("session.absent", f"there is no session {id[:40]}, or it is not for you to know; see dockwarden session list")
+
+
+def _unreadable(id: str, error: Exception) -> Broken:
+    return Broken("session.unreadable", f"session {id}: {error}; see dockwarden session verify {id}")
+
+
+def _first_line(opening: Opening) -> bytes:
+    return msgspec.json.encode({"opening": opening}) + b"\n"
+
+
+def _frame_line(frame: Frame) -> bytes:
+    return msgspec.json.encode([frame.at_us, frame.kind, base64.b64encode(frame.data).decode()]) + b"\n"
+
+
+def _frame_lines(opening: Opening, frames: Iterator[Frame]) -> Iterator[bytes]:
+    yield _first_line(opening)
+    yield from map(_frame_line, frames)
+
+
+async def _in_pieces(make: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+    """What an iterator of a thread's yields, some at a time."""
+    pieces = await asyncio.to_thread(make)
+    while some := await asyncio.to_thread(_some, pieces):
+        yield b"".join(some)
+
+
+def _some(pieces: Iterator[bytes]) -> list[bytes]:
+    return list(islice(pieces, AT_ONCE))
