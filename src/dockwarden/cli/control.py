@@ -41,6 +41,7 @@ def answering(settings: Settings, verb: str, body: Mapping[str, Any] | None = No
     """The answer to `verb`, to be read as it comes. Raises: as `ask`."""
     connection = _Connection(settings.control_socket)
     try:
+        _connect(connection, settings)
         with contextlib.suppress(BrokenPipeError):  # it may have answered already that this is too much
             connection.request("POST", f"/v1/{verb}", msgspec.json.encode(body or {}), {"content-type": "application/json"})
         answer = connection.getresponse()
@@ -48,16 +49,21 @@ def answering(settings: Settings, verb: str, body: Mapping[str, Any] | None = No
             said = msgspec.json.decode(answer.read())
             raise Answered(answer.status, str(said.get("code")), str(said.get("message")))
         yield answer
+    except (http.client.HTTPException, ConnectionResetError, TimeoutError, msgspec.DecodeError) as error:
+        mend = "look at its log, and ask again"
+        raise BadConfig(str(settings.control_socket), f"the answer was lost ({type(error).__name__})", mend) from None
+    finally:
+        connection.close()
+
+
+def _connect(connection: _Connection, settings: Settings) -> None:
+    try:
+        connection.connect()
     except (FileNotFoundError, ConnectionRefusedError):
         mend = f"start it with: dockwarden serve --config {settings.file}"
         raise BadConfig(str(settings.control_socket), "no dockwarden serves this folder now", mend) from None
     except PermissionError:
         raise BadConfig(str(settings.control_socket), "cannot be reached by you", "ask an admin for read access to its folder") from None
-    except (http.client.HTTPException, ConnectionError, TimeoutError, msgspec.DecodeError) as error:
-        mend = "look at its log, and ask again"
-        raise BadConfig(str(settings.control_socket), f"the answer was lost ({type(error).__name__})", mend) from None
-    finally:
-        connection.close()
 
 
 def ask(settings: Settings, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dockwarden.ledger.chain import GENESIS, HASH_CHARS, body_of, line_of, link, read_line
 from dockwarden.ledger.checkpoint import sign
+from dockwarden.ledger.durable import sync_folder
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.hold import hold
 from dockwarden.ledger.keys import read_key
@@ -238,7 +239,7 @@ class Ledger:
         if first:
             self._told("ledger.unwritable", {"because": self._broken})
         for _, loop, waiting in waiters:
-            _call(loop, _refuse, waiting, self._unavailable())
+            call_in_loop(loop, _refuse, waiting, self._unavailable())
 
     def _release(self) -> None:
         with self._wake:
@@ -251,7 +252,7 @@ class Ledger:
         for _, loop, waiting in ready:
             by_loop.setdefault(loop, []).append(waiting)
         for loop, futures in by_loop.items():
-            _call(loop, _resolve, futures)
+            call_in_loop(loop, _resolve, futures)
 
     def _own(self, kind: str, detail: Callable[[], dict[str, Any]]) -> None:
         """Write an entry of the ledger's own: the queue first, which has its places already, then `detail` of the chain as it is then."""
@@ -297,11 +298,7 @@ class Ledger:
     def _open_segment(self, first_seq: int) -> None:
         self._file = os.open(segment_path(self._folder, first_seq), os.O_RDWR | os.O_CREAT, 0o600)
         self._size = 0
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
     def _retire(self) -> None:
         """Let segments go that are older than the ledger keeps; the entry that says so is written first."""
@@ -360,7 +357,8 @@ class Ledger:
         return _End(previous, seq, size, read_line(last[:-1])[1].at if last else 0)
 
 
-def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *words: Any) -> None:
+def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *words: Any) -> None:
+    """Let `loop` call `function` soon, from any thread; a loop that is closed needs it no more."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *words)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.frames import Frame, Kind, decode
 from dockwarden.tape.opening import Opening, hash_of, read_opening
-from dockwarden.tape.segment import Flag, unseal
+from dockwarden.tape.segment import Flag, Head, unseal
 from dockwarden.tape.shelf import OPENING, Torn, stored_segments
 
 
@@ -27,14 +27,21 @@ def frames_of(folder: Path, key: bytes) -> Iterator[Frame]:
     Raises:
         BadSegment: a segment was changed, or `key` is another tape's; the frames before it were yielded.
     """
-    previous, at_us = hash_of((folder / OPENING).read_bytes()), 0
+    at_us = 0
+    for head, frames in opened_segments(folder, key):
+        for frame in frames:
+            at_us = frame.at_us
+            yield frame
+        if head.flags & (Flag.BROKEN | Flag.FOUND):
+            yield Frame(max(at_us, head.mono_us), Kind.LOST, b"")
+
+
+def opened_segments(folder: Path, key: bytes) -> Iterator[tuple[Head, Iterator[Frame]]]:
+    """Yield the head and the frames of every whole segment, in order. Raises: BadSegment: as `frames_of`."""
+    previous = hash_of((folder / OPENING).read_bytes())
     try:
         for segment in stored_segments(folder):
-            for frame in decode(unseal(segment, previous, key), segment.head.mono_us):
-                at_us = frame.at_us
-                yield frame
+            yield segment.head, decode(unseal(segment, previous, key), segment.head.mono_us)
             previous = segment.head.hash
-            if segment.head.flags & (Flag.BROKEN | Flag.FOUND):
-                yield Frame(max(at_us, segment.head.mono_us), Kind.LOST, b"")
     except Torn:
         return

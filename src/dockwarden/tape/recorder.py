@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from dockwarden.ledger.entry import Entry
-from dockwarden.ledger.writer import Ledger
+from dockwarden.ledger.writer import Ledger, call_in_loop
 from dockwarden.tape.frames import Frame, Kind, encode
 from dockwarden.tape.opening import Opening, hash_of, new_id, new_key, wrap
 from dockwarden.tape.segment import NO_FLAG, Flag, Sealer, Segment
@@ -368,7 +368,7 @@ class Recorder:
                 tape.oldest_us = tape.waiting[0].at_us if tape.waiting else tape.now_us
             ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or tape.broken]
             tape.waiters = [] if tape.broken else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
-        _call(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
+        call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
         if tape.ending is not None:
             tape.close()
 
@@ -380,8 +380,8 @@ class Recorder:
             waiters, tape.waiters = tape.waiters, []
             tape.waiting, tape.waiting_bytes = [], 0
         self._told("tape.broken", {"tape": tape.id, "because": why})
-        _call(self._loop, _answer, [waiting for _, waiting in waiters], _broken(tape))
-        _call(self._loop, tape.break_off, why)
+        call_in_loop(self._loop, _answer, [waiting for _, waiting in waiters], _broken(tape))
+        call_in_loop(self._loop, tape.break_off, why)
 
 
 def _refused(error: Exception) -> Unavailable:
@@ -396,11 +396,6 @@ def _broken(tape: Tape) -> Unavailable:
 
 def _with(entry: Entry, detail: dict[str, Any]) -> Entry:
     return msgspec.structs.replace(entry, kind="tape", resource=f"Tape:{detail['tape']}", detail=detail)
-
-
-def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *words: Any) -> None:
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(function, *words)
 
 
 def _answer(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:

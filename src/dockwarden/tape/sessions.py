@@ -46,7 +46,3 @@ class Sessions:
     def about(self, id: str) -> Iterable[Session]:
         """Those that are in the thing with this full id."""
         return [session for session in self.live.values() if id in session.about]
-
-    def of(self, person: str) -> Iterable[Session]:
-        """Those of one person."""
-        return [session for session in self.live.values() if session.tape.opening.person == person]

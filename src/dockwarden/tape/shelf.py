@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from dockwarden.ledger.durable import sync_folder
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.opening import ID, Opening
 from dockwarden.tape.segment import FRONT_BYTES, Head, Segment, read_head
@@ -130,15 +131,6 @@ def reel_name(first: int) -> str:
 def reels_of(folder: Path) -> list[Path]:
     """A tape's files in order."""
     return sorted(file for file in folder.glob("*.reel") if file.stem.isdecimal())
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names in a folder be durable. Raises: OSError."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Torn(Exception):

@@ -63,7 +63,7 @@ def check_tape(folder: Path, public: Ed25519PublicKey, known: Known | None = Non
             seq, previous, flags = seq + 1, segment.head.hash, segment.head.flags
             if known is not None and known.seq == seq and known.hash != previous:
                 raise _Another(seq, "it is not the one that the ledger has")
-        _see_the_end(seq, flags, known)
+        _see_the_end(seq, known)
     except _Another as error:
         return Checked(opening, seq, previous, flags, str(error), error.seq)
     except BadSegment as error:
@@ -82,7 +82,7 @@ class _Another(BadSegment):
         self.seq = seq
 
 
-def _see_the_end(seq: int, flags: Flag, known: Known | None) -> None:
+def _see_the_end(seq: int, known: Known | None) -> None:
     """Refuse a tape that ends before what the ledger knows of it, or goes on after its end."""
     if known is None:
         return
@@ -90,4 +90,3 @@ def _see_the_end(seq: int, flags: Flag, known: Known | None) -> None:
         raise _Another(seq + 1, f"it is missing: the ledger has {known.seq} segments of this tape, and {seq} are here")
     if known.is_closed and seq > known.seq:
         raise _Another(known.seq + 1, f"it is one too many: the ledger closed this tape with {known.seq}")
-    del flags

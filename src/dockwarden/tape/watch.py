@@ -8,10 +8,9 @@ from pathlib import Path
 
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.frames import Frame, decode
-from dockwarden.tape.opening import hash_of
+from dockwarden.tape.read import opened_segments
 from dockwarden.tape.recorder import Tape
-from dockwarden.tape.segment import Flag, Segment, unseal
-from dockwarden.tape.shelf import OPENING, Torn, stored_segments
+from dockwarden.tape.segment import Flag, Segment
 
 MOST_BEHIND = 256
 """Segments that a watcher may be behind; a slower one is let go of, so that nobody is held up by who looks on."""
@@ -35,10 +34,11 @@ async def follow(tape: Tape, folder: Path) -> AsyncIterator[list[Frame]]:
     tape.listeners.append(hear)  # INVARIANT: before the disk is read, so that no segment falls between
     try:
         last = 0
-        for seq, flags, frames in await asyncio.to_thread(_history, folder, tape.key):
-            last = seq
+        history = await asyncio.to_thread(lambda: [(head, list(frames)) for head, frames in opened_segments(folder, tape.key)])
+        for head, frames in history:
+            last = head.seq
             yield frames
-            if Flag.LAST in flags:
+            if Flag.LAST in head.flags:
                 return
         while True:
             seq, flags, frames = await _next(news, tape)
@@ -59,16 +59,3 @@ async def _next(news: asyncio.Queue[Piece], tape: Tape) -> Piece:
         except TimeoutError:
             if tape.is_over and news.empty():
                 return 1 << 62, Flag.LAST, []
-
-
-def _history(folder: Path, key: bytes) -> list[Piece]:
-    """What is on the disk by now."""
-    found: list[Piece] = []
-    previous = hash_of((folder / OPENING).read_bytes())
-    try:
-        for segment in stored_segments(folder):
-            found.append((segment.head.seq, segment.head.flags, list(decode(unseal(segment, previous, key), segment.head.mono_us))))
-            previous = segment.head.hash
-    except Torn:
-        pass
-    return found

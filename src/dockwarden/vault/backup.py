@@ -19,7 +19,7 @@ from dockwarden.vault.sql import SqlStore, open_store
 from dockwarden.vault.store import Change, Store
 from dockwarden.vault.tree import Tree, head_mac
 from dockwarden.vault.vault import Log, Spoken
-from dockwarden.vault.verify import verify_rows
+from dockwarden.vault.verify import verify
 from dockwarden.words.errors import BadConfig, Malformed
 
 PAGE = 500
@@ -67,7 +67,7 @@ def restore(backup: Store, target: SqlStore, key: bytes, log: Log, heard: Progre
     tree = Tree(backup.bucket_digests())
     if not hmac.compare_digest(head.mac, head_mac(keys.seal, head.vault, head.seq, tree.root, keyring_digest(rows))):
         raise Tampered("backup", "its signature is not over the rows that are there")
-    for finding in verify_rows(backup, key):
+    for finding in verify(backup, None, key).findings:
         raise Tampered(f"backup, {finding.place}", f"{finding.what}; nothing was replaced")
     spoken = log.last(head.vault)
     seq = max(head.seq, spoken.seq if spoken is not None else 0, old.seq if old is not None else 0) + 1

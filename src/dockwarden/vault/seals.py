@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from dockwarden.ledger.durable import sync_folder
 from dockwarden.vault.envelope import KEY_BYTES
 from dockwarden.vault.faults import WrongKey
 from dockwarden.vault.private import read_private
@@ -94,11 +95,7 @@ def write_key_file(file: Path, key: bytes) -> None:
         out.write(key.hex().encode() + b"\n")
         out.flush()
         os.fsync(out.fileno())
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
 
 
 def new_key_file(file: Path) -> Path:

@@ -47,8 +47,10 @@ class Verified:
     findings: tuple[Finding, ...]
 
 
-def verify(store: Store, log: Log, key: bytes | None = None, heard: Progress = lambda _paths: None) -> Verified:
+def verify(store: Store, log: Log | None, key: bytes | None = None, heard: Progress = lambda _paths: None) -> Verified:
     """Look at all of `store`, which must not change meanwhile (`Store.snapshot`).
+
+    Without `log`, where it stands is not asked: of an older copy, the ledger's last word is another.
 
     Raises:
         WrongKey: `key` does not unseal this vault. Unavailable: the database does not answer.
@@ -57,18 +59,6 @@ def verify(store: Store, log: Log, key: bytes | None = None, heard: Progress = l
         return _verified(store, log, key, heard)
     except Tampered as error:  # the file is damaged so that no more of it can be read
         return Verified("", 0, 0, 0, False, (Finding(error.place, error.what),))
-
-
-def verify_rows(store: Store, key: bytes, heard: Progress = lambda _paths: None) -> tuple[Finding, ...]:
-    """Look at all rows of a copy: as `verify`, but for where it stands, since of an older copy the ledger's last word is another.
-
-    Raises:
-        WrongKey: `key` does not unseal it.
-    """
-    try:
-        return _verified(store, None, key, heard).findings
-    except Tampered as error:
-        return (Finding(error.place, error.what),)
 
 
 def _verified(store: Store, log: Log | None, key: bytes | None, heard: Progress) -> Verified:
@@ -189,4 +179,3 @@ def _strays(store: Store, known: set[tuple[str, int]]) -> Iterator[Finding]:
     for path, version in store.versions_of_all():
         if (path, version) not in known:
             yield Finding(f"version {version} of {path}", "no record names it")
-

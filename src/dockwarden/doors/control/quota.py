@@ -14,7 +14,7 @@ PAGE = 1000
 
 @dataclass(slots=True)
 class _Used:
-    """What somebody has, or less: it grows with each version, and is counted afresh before anything is refused for it."""
+    """What somebody has, or more: it grows with each version, and is counted afresh before anything is refused for it."""
 
     paths: int = 0
     bytes: int = 0

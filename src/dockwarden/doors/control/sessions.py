@@ -34,7 +34,7 @@ from dockwarden.words.ask import Kind as ResourceKind
 from dockwarden.words.errors import Broken, Forbidden, Hidden, Malformed
 from dockwarden.words.principal import Principal
 
-LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS[0], SESSION_ACTIONS[1], SESSION_ACTIONS[2], SESSION_ACTIONS[3], SESSION_ACTIONS[4]
+LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
 STREAMS = {"out": (Kind.OUTPUT,), "err": (Kind.ERROR,), "in": (Kind.INPUT,), "both": (Kind.OUTPUT, Kind.ERROR)}
 AT_ONCE = 64

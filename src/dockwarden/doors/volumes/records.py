@@ -11,6 +11,7 @@ import msgspec
 
 from dockwarden.doors.volumes.kinds import Options
 from dockwarden.doors.volumes.places import NAME
+from dockwarden.ledger.durable import sync_folder
 from dockwarden.words.errors import Broken, Malformed
 
 SUFFIX = ".json"
@@ -39,7 +40,7 @@ class Records:
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(file)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             raise Broken("volume.record", f"the volume could not be recorded ({error.strerror})") from None
 
@@ -78,11 +79,3 @@ class Records:
         if NAME.fullmatch(name) is None:
             raise Malformed("volume.name", "the volume has a name that the Engine would not give")
         return self._folder / f"{name}{SUFFIX}"
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -39,11 +39,16 @@ def mask_found(said: Any) -> None:
 
 def _variable(entry: str) -> str:
     name, equals, value = entry.partition("=")
-    return f"{name}={MARK}" if equals and MARK not in value and (len(value) > LOOKED_AT or find(name, value) is not None) else entry
+    return f"{name}={MARK}" if equals and MARK not in value and _must_hide(name, value) else entry
 
 
 def _label(name: str, value: Any) -> Any:
-    return MARK if isinstance(value, str) and (len(value) > LOOKED_AT or find(name, value) is not None) else value
+    return MARK if isinstance(value, str) and _must_hide(name, value) else value
+
+
+def _must_hide(name: str, value: str) -> bool:
+    """Whether `value` is a secret, or too long to be looked through."""
+    return len(value) > LOOKED_AT or find(name, value) is not None
 
 
 def _is_looked_at(arguments: list[str]) -> bool:
