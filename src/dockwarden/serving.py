@@ -36,6 +36,7 @@ from dockwarden.wiring import (
     open_door,
     open_house,
     open_lock,
+    open_ssh,
     open_tapes,
     open_vault,
     open_volumes,
@@ -94,7 +95,7 @@ async def _serve(settings: Settings, held: Hold) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(learning), settings.engine.timeout_s)
         for door in settings.doors:
-            await open_door(house, door)
+            await (open_ssh(house, door) if door.kind == "ssh" else open_door(house, door))
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
@@ -123,7 +124,7 @@ def _say_ready(house: House) -> None:
 
 
 def _health(house: House) -> Mapping[str, bool]:
-    return {"ledger": house.ledger.is_writable, "engine": house.engine is not None, "doors": bool(house.servers)}
+    return {"ledger": house.ledger.is_writable, "engine": house.engine is not None, "doors": bool(house.servers or house.ssh)}
 
 
 def _reload(house: House) -> None:
@@ -133,7 +134,7 @@ def _reload(house: House) -> None:
 
 def _refresh(house: House) -> None:
     """Give connections that are open the people as they stand now."""
-    for server in house.servers:
+    for server in (*house.servers, *house.inside.values()):
         server.refresh(house.rulebook.rules.people.fresh)
 
 
@@ -141,8 +142,10 @@ async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:
     """Let doors that were opened before the Engine was known judge by what it is, from the next call on."""
     if house.engine is None:
         await learning
-        for door, server in zip(house.settings.doors, house.servers, strict=True):
+        doors = [door for door in house.settings.doors if door.kind == "docker"]
+        for door, server in zip(doors, house.servers, strict=True):
             server.handler = build_flow(house, door).handle
+        house.inside.clear()
 
 
 async def _watch(house: House) -> None:
@@ -210,6 +213,8 @@ async def _banner(house: House) -> None:
 
 async def _close(house: House) -> None:
     seconds = house.settings.limits.drain_s
+    for door in house.ssh:
+        await door.close()
     for drained in await asyncio.gather(*(server.drain(seconds) for server in house.servers)):
         house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
     if house.recorder is not None:

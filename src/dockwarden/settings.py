@@ -60,7 +60,7 @@ class DoorSettings(Section, frozen=True, kw_only=True, rename={"as_": "as"}):
     """One way in."""
 
     listen: Annotated[str, _help("where the door listens: unix://PATH, or tcp://HOST:PORT with TLS and client certificates")]
-    kind: Annotated[Literal["docker"], _help("what is spoken there")] = "docker"
+    kind: Annotated[Literal["docker", "ssh"], _help("what is spoken there: the Docker API, or SSH (listen = \"tcp://HOST:PORT\")")] = "docker"
     as_: Annotated[str, _help("a named door: whoever comes in here is this one, so mount the socket only where that is meant")] = ""
     mode: Annotated[str, _help("the socket's permission bits in octal, as text; who a caller is does not depend on them")] = "0666"
     certificate: Annotated[str, _help("TLS: the door's own certificate chain (PEM)")] = ""
@@ -202,6 +202,16 @@ class Settings(Section, frozen=True, kw_only=True):
     def tapes_dir(self) -> Path:
         """`D/state/tapes`."""
         return self.state_dir / "tapes"
+
+    @property
+    def hosts_file(self) -> Path:
+        """`D/hosts.toml`."""
+        return self.dir / "hosts.toml"
+
+    @property
+    def authority_dir(self) -> Path:
+        """`D/ca`: public keys only."""
+        return self.dir / "ca"
 
     @property
     def policy_dir(self) -> Path:
@@ -346,6 +356,11 @@ def _check_addresses(settings: Settings, where: str) -> None:
         scheme = _check_address(door.listen, f"{place} listen")
         has_tls = bool(door.certificate and door.key and door.client_ca)
         is_local = urlsplit(door.listen).hostname in {"127.0.0.1", "::1", "localhost"}
+        if door.kind == "ssh":
+            if scheme != "tcp" or door.as_ or door.certificate:
+                mend = 'write listen = "tcp://HOST:PORT" and nothing more'
+                raise BadConfig(place, "an SSH door is tcp://, and people prove themselves by their keys", mend)
+            continue
         if scheme == "tcp" and not has_tls and not (door.as_ and is_local):
             raise BadConfig(place, "a tcp door proves nobody's identity by itself", "set certificate, key and client_ca, or listen on unix://")
         if any((door.certificate, door.key, door.client_ca)) and not (has_tls and scheme == "tcp"):

@@ -26,6 +26,7 @@ from dockwarden.access.owners import Owners, open_snapshot, read_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import ControlDoor, Verb
+from dockwarden.doors.control.hosts import HostVerbs
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
 from dockwarden.doors.control.secrets import SecretVerbs
@@ -51,6 +52,8 @@ from dockwarden.doors.lock.ticketed import TicketedLink
 from dockwarden.doors.lock.tickets import Tickets
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.operate.server import OperateServer
+from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.doors.ssh.server import SshDoor
 from dockwarden.doors.volumes.door import VolumeDoor, VolumeSettings
 from dockwarden.doors.volumes.seal import Sealer, read_sealer
 from dockwarden.doors.volumes.uses import Uses
@@ -58,6 +61,8 @@ from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.engine.call import Request
 from dockwarden.engine.known import ENGINE_SOCKETS
 from dockwarden.engine.routes.table import NEWEST
+from dockwarden.hosts.authority import Authority
+from dockwarden.hosts.pinned import PinnedHosts
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
@@ -106,6 +111,10 @@ class House:
     claims: Claims = field(default_factory=Claims)
     log: Any = field(default_factory=lambda: get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
+    hosts: PinnedHosts = field(init=False)
+    ssh: list[SshDoor] = field(default_factory=list)
+    inside: dict[tuple[str, str], Server] = field(default_factory=dict)
+    """Docker doors that listen nowhere: of people who came by SSH, by door and name."""
     keeper: Keeper | OutsideKeeper | None = None
     control: ControlDoor | None = None
     volumes: VolumeDoor | None = None
@@ -283,6 +292,8 @@ async def open_control(house: House) -> None:
     def who(peer: Peer) -> Principal:
         return identify(peer.socket, house.peers, house.rulebook.rules.people)
 
+    house.hosts = PinnedHosts(settings.hosts_file, lambda why: house.log.warning("hosts.kept", because=why))
+    hosts = HostVerbs(settings.hosts_file, house.hosts.fresh, house.rulebook)
     sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
     secrets = SecretVerbs(keeper, house.rulebook, house.whereabouts, quota)
@@ -291,7 +302,8 @@ async def open_control(house: House) -> None:
         vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups", house.mend_now.set).verbs()
     else:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
-    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault, **sessions.verbs()}, who, house.ledger, house.metrics)
+    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **hosts.verbs()}
+    house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
     await house.control.open()
 
 
@@ -343,6 +355,38 @@ def _end_found(house: House, shelf: Shelf) -> None:
             detail = {"what": "tape.closed", "tape": id, "segment": head.seq, "head": head.hash.hex(), "why": "cut off", "torn_bytes": torn}
             with contextlib.suppress(Refused):
                 house.ledger.append(Entry(kind="tape", resource=f"Tape:{id}", detail=detail))
+
+
+async def open_ssh(house: House, door: DoorSettings) -> None:
+    """Listen at an SSH door."""
+    settings, keeper, recorder = house.settings, house.keeper, house.recorder
+    assert keeper is not None  # noqa: S101  the vault is opened before
+    assert recorder is not None  # noqa: S101  and the recorder
+    authority = Authority(settings.authority_dir, keeper)
+    try:
+        await authority.prepare()
+    except Refused as error:
+        house.log.warning("no authority for SSH yet", because=error.message)
+    own = SshHouse(
+        door.listen, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
+        lambda principal: _docker_inside(house, door, principal),
+    )  # fmt: skip
+    made = SshDoor(settings.state_dir / "ssh_host_ed25519", own)
+    await made.open()
+    house.ssh.append(made)
+
+
+def _docker_inside(house: House, door: DoorSettings, principal: Principal) -> Server:
+    """The Docker door of a person who came by SSH; it listens nowhere."""
+    key = door.listen, principal.name
+    server = house.inside.get(key)
+    if server is None:
+        limits = house.settings.limits
+        server = house.inside[key] = Server(
+            build_flow(house, door).handle, lambda _peer: house.rulebook.rules.people.by_ssh(principal.name) or NOBODY,
+            Limits(limits.header_bytes, limits.connections, limits.header_timeout_s, limits.idle_s),
+        )  # fmt: skip
+    return server
 
 
 async def open_volumes(house: House) -> None:

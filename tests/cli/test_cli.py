@@ -32,7 +32,7 @@ def test_init_writes_everything_and_overwrites_nothing(made: Path) -> None:
     again = dockwarden("init", "--dir", str(folder), "--engine", "unix:///other.sock")
 
     assert {"admins.cedar", "auditors.cedar", "ci.cedar", "developers.cedar", "everyone.cedar", "operators.cedar", "raw.cedar", "registries.cedar", "secrets.cedar",
-            "sessions.cedar"} == {
+            "sessions.cedar", "ssh.cedar"} == {
         file.name for file in (folder / "policies").iterdir()
     }
     assert 0o700 == (folder / "state").stat().st_mode & 0o777

@@ -16,7 +16,8 @@ from dockwarden.words.errors import BadConfig
 from dockwarden.words.principal import Account, Principal, stranger
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
-OPTIONS = frozenset({"uid", "groups", "certificate"})
+OPTIONS = frozenset({"uid", "groups", "certificate", "ssh_keys"})
+SSH_KEY = re.compile(r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+={0,2}(?: .*)?", re.ASCII)
 COMMON_NAME = re.compile(r"/?(CN|O|OU|DN|subject)\s*=", re.IGNORECASE)
 LARGEST_UID = (1 << 32) - 2
 
@@ -37,6 +38,7 @@ class Person:
     uid: int | None = None
     groups: frozenset[str] | None = None
     certificates: tuple[str, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class People:
         """The person whom exactly one of a verified certificate's names belongs to; names of two people are nobody's."""
         found = {person.name: person for san in sans if (person := self.sans.get(san))}
         return _principal(next(iter(found.values())), "tls", host) if len(found) == 1 else None
+
+    def by_ssh(self, name: str, host: HostGroups = no_host) -> Principal | None:
+        """The person of that name, who has proven a key of theirs."""
+        person = self.by_name.get(name)
+        return _principal(person, "ssh", host) if person else None
 
     def by_door(self, name: str) -> Principal:
         """The tool that a named door stands for; its groups are those of the table of its name."""
@@ -129,7 +136,11 @@ def _person(name: str, table: Any, where: str) -> Person:
         if COMMON_NAME.match(san):
             mend = f'write what its subject alternative name has (an address, a host name or a URI): certificate = ["{name}@corp.example"]'
             raise BadConfig(where, f"`{san}` is a subject, and a certificate's subject and common name are never looked at", mend)
-    return Person(name, uid, None if groups is None else frozenset(groups), _texts(table, "certificate", where) or ())
+    keys = _texts(table, "ssh_keys", where) or ()
+    for key in keys:
+        if not SSH_KEY.fullmatch(key):
+            raise BadConfig(where, f"`{key[:60]}` is no public key of SSH", 'write what is in id_ed25519.pub: ssh_keys = ["ssh-ed25519 AAAA…"]')
+    return Person(name, uid, None if groups is None else frozenset(groups), _texts(table, "certificate", where) or (), keys)
 
 
 def _texts(table: Mapping[str, Any], option: str, where: str) -> tuple[str, ...] | None:

@@ -21,7 +21,7 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 
 def build() -> typer.Typer:
     """The whole command tree."""
-    from dockwarden.cli import ledger, policy, secret, session, vault
+    from dockwarden.cli import host, ledger, policy, secret, session, vault
     from dockwarden.cli.doctor import doctor
     from dockwarden.cli.init import init
     from dockwarden.cli.serve import serve
@@ -34,6 +34,8 @@ def build() -> typer.Typer:
     app.callback()(_top)
     for command in (init, serve, whoami, doctor):
         app.command()(command)
+    app.add_typer(host.app, name="host")
+    app.add_typer(host.ca, name="ca")
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(policy.app, name="policy")
     app.add_typer(secret.app, name="secret")

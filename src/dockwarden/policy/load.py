@@ -6,10 +6,10 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cedarpy
 
@@ -18,6 +18,7 @@ from dockwarden.engine.obligations import parse_obligations
 from dockwarden.policy.cache import Verdicts
 from dockwarden.policy.expression import Path, mentions
 from dockwarden.policy.schema import GROUPS, actions, attribute_names, schema_text
+from dockwarden.policy.scope import fits_kind
 from dockwarden.policy.slices import Slices
 from dockwarden.policy.source import Statement, statements
 from dockwarden.policy.vocabulary import unknown_words
@@ -28,6 +29,8 @@ ANNOTATIONS = frozenset({"id", "advice", "harden", "description"})
 NO_FACTS = Facts().context()
 """What an ask without a context is decided on: a call that has no facts."""
 ENTITY_TYPES = ("Action", "Group", "User", *(kind.value for kind in Kind))
+NOT_THE_ENGINES = frozenset({Kind.HOST, Kind.PATH, Kind.SESSION})
+"""Kinds of things of our own: no call of the Docker API is about one."""
 _POSITION = re.compile(r"policy([0-9]+)")
 _UNKNOWN = re.compile(r'unrecognized (?P<what>action|entity type) `(?:Action::")?(?P<name>[^`"]*)"?`')
 _ATTRIBUTE = re.compile(r"attribute `(?P<name>[^`]*)`")
@@ -49,18 +52,28 @@ class Rule:
     source: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+class Looks(NamedTuple):
+    """What is looked at: two asks that differ in nothing of it are one ask.
+
+    `ways` go from `context`, `resource` and `principal`; `needs` are they in short: attributes of a resource (`name`, `labels`) and facts
+    (`context.via`).
+    """
+
+    ways: frozenset[Path]
+    needs: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicySet:
     """Policies that loaded whole.
 
-    `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at: two
-    asks that differ in nothing a policy looks at are one ask. `needs` has them in short: attributes of a resource (`name`, `labels`) and
-    facts (`context.via`). `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
+    `version` is a digest of their texts. `looks` says of each kind of thing what policies look at where they are asked about it, and
+    `needs` in short what they do for the things of the Engine's. `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
     """
 
     version: str
     rules: Mapping[str, Rule]
-    looks: frozenset[Path]
+    looks: Mapping[Kind, Looks]
     needs: frozenset[str]
     slices: Slices = field(repr=False)
     verdicts: Verdicts = field(default_factory=Verdicts, repr=False)
@@ -92,8 +105,9 @@ def load(files: Mapping[str, str]) -> PolicySet:
                 raise BadConfig(f"{name}:{rule.line}", taken, "give it a name of its own")
             rules[rule.id] = rule
     digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
-    looks = _looks(rules.values())
-    return PolicySet(digest, rules, looks, _needs(looks), Slices({id: rule.source for id, rule in rules.items()}))
+    looks = {kind: _looks(rule for rule in rules.values() if fits_kind(rule.source["resource"], kind)) for kind in Kind}
+    needs = frozenset[str]().union(*(looks[kind].needs for kind in Kind if kind not in NOT_THE_ENGINES))
+    return PolicySet(digest, rules, looks, needs, Slices({id: rule.source for id, rule in rules.items()}))
 
 
 def _rules(name: str, text: str) -> Iterator[Rule]:
@@ -193,7 +207,7 @@ def _mend(said: str) -> str:
     return "see `dockwarden policy schema` for what there is"
 
 
-def _looks(rules: Any) -> frozenset[Path]:
+def _looks(rules: Iterable[Rule]) -> Looks:
     """Every way that any policy goes from a variable; a head that names a thing looks at the resource itself."""
     found: set[Path] = set()
     for rule in rules:
@@ -202,10 +216,10 @@ def _looks(rules: Any) -> frozenset[Path]:
         head = rule.source["resource"]
         if "entity" in head or "in" in head:
             found.add(("resource",))
-    return frozenset(found)
+    return Looks(frozenset(found), _needs(found))
 
 
-def _needs(looks: frozenset[Path]) -> frozenset[str]:
+def _needs(looks: Set[Path]) -> frozenset[str]:
     """What is looked at, by first name: `owner` of a resource, `context.via` of the facts.
 
     To look at the resource itself is to look at its id, and to look at the whole context is to look at every fact.

@@ -28,6 +28,14 @@ VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "v
 SESSION_ACTIONS = ("session.list", "session.play", "session.export", "session.watch", "session.kill")
 """What is asked about a session that is or was recorded; its owner is the person whose it is."""
 
+SSH_SHELL, SSH_EXEC = "ssh.shell", "ssh.exec"
+SSH_READ, SSH_WRITE, SSH_FORWARD = "ssh.sftp.read", "ssh.sftp.write", "ssh.forward.local"
+SSH_ACTIONS = (SSH_SHELL, SSH_EXEC, SSH_READ, SSH_WRITE, SSH_FORWARD)
+"""What is asked about a host that is reached by SSH."""
+
+HOST_ACTIONS = ("host.list", "host.write")
+"""What is asked about the list of hosts."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -47,6 +55,11 @@ type Context = {
   envRestored: Bool,
   // Secrets in clear, in variables, build arguments and labels: what they are called, and of what kind ("password", "github-token").
   env_secrets: { names: Set<String>, kinds: Set<String> },
+  // Of a session on a host: as which account, and whether the Engine's own socket can be reached from there (a doubt counts as yes).
+  login: String,
+  reaches_engine: Bool,
+  // Of a forwarded connection: where it goes, as the client wrote it.
+  forward: { host: String, port: Long },
 };
 """
 
@@ -75,6 +88,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
     "sessions": SESSION_ACTIONS,
+    "ssh": SSH_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -93,6 +107,8 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.SYSTEM)
     for action in SESSION_ACTIONS:
         kinds[action].add(Kind.SESSION)
+    for action in (*SSH_ACTIONS, *HOST_ACTIONS):
+        kinds[action].add(Kind.HOST)
     kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}

@@ -7,7 +7,7 @@ whether the call was sent. Read `connection.py` for what an answer must look lik
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 from dockwarden.engine.call import Request
@@ -125,19 +125,22 @@ class EngineLink:
             raise
 
     async def _connect(self) -> EngineConnection:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_s):
-                if self._address.scheme == "unix":
-                    _, connection = await loop.create_unix_connection(self._connection, self._address.path)
-                else:
-                    _, connection = await loop.create_connection(self._connection, self._address.hostname or "", self._address.port or 0)
+                connection = await self._dial(self._connection)
         except TimeoutError:
             raise faults.never_sent(f"no connection within {self._timeout_s:g} s") from None
         except OSError as error:
             raise faults.never_sent(error.strerror or "connection failed") from None
         self._open.add(connection)
         return connection
+
+    async def _dial(self, make: Callable[[], EngineConnection]) -> EngineConnection:
+        """A connection that is open. Raises: OSError."""
+        loop = asyncio.get_running_loop()
+        if self._address.scheme == "unix":
+            return (await loop.create_unix_connection(make, self._address.path))[1]
+        return (await loop.create_connection(make, self._address.hostname or "", self._address.port or 0))[1]
 
     def _connection(self) -> EngineConnection:
         return EngineConnection(self._buffer, self._heads, self._freed, self._ended)

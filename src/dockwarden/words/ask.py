@@ -27,6 +27,7 @@ class Kind(StrEnum):
     CONFIG = "Config"
     PLUGIN = "Plugin"
     SESSION = "Session"
+    HOST = "Host"
     SYSTEM = "System"
 
 

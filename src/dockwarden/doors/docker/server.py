@@ -117,6 +117,10 @@ class Server:
             server = await self.loop.create_server(make, sock=sock, backlog=BACKLOG)
         self._listeners.append(server)
 
+    async def adopt(self, sock: socket.socket) -> None:
+        """Take a connection that is there already: one end of a pair that somebody in this process made."""
+        await self.loop.connect_accepted_socket(self._connection, sock)
+
     @property
     def connections(self) -> int:
         """How many clients are connected."""

@@ -51,7 +51,8 @@ class Facts:
     `escape` holds names of `escapes.CATALOGUE`, `foreign` the lower-case kinds of the things referred to that are neither the
     caller's nor shared, `moves` how the image names are held that the call would move. `env_secrets` are
     name and kind of each secret in clear, never a value. `effective` is the worked-out user for
-    `harden`, `None` where nothing runs.
+    `harden`, `None` where nothing runs. `login`, `reaches_engine` and
+    `forward` (a name or number, and a port) are those of a session on a host.
     """
 
     escape: frozenset[str] = frozenset()
@@ -66,6 +67,9 @@ class Facts:
     env_restored: bool = False
     env_secrets: tuple[tuple[str, str], ...] = ()
     effective: EffectiveUser | None = None
+    login: str = ""
+    reaches_engine: bool = False
+    forward: tuple[str, int] = ("", 0)
 
     def context(self) -> Mapping[str, Plain]:
         """Return the Cedar context; every attribute is always there, so that no policy needs `has`."""
@@ -90,4 +94,7 @@ class Facts:
             "env_secrets": {
                 "names": frozenset(name for name, _ in self.env_secrets), "kinds": frozenset(kind for _, kind in self.env_secrets),
             },
+            "login": self.login,
+            "reaches_engine": self.reaches_engine,
+            "forward": {"host": self.forward[0], "port": self.forward[1]},
         }

@@ -1,0 +1,191 @@
+"""One client of the door: who they are, proven by a key or a certificate, and what they may open at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import asyncssh
+
+from dockwarden.doors.ssh.forward import Forward, Piped, PipedEnd
+from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.doors.ssh.names import Wanted, parse_wanted
+from dockwarden.doors.ssh.session import SshSession
+from dockwarden.doors.ssh.table import Where, row_of
+from dockwarden.doors.ssh.ways import PersonWays
+from dockwarden.hosts.hosts import Host
+from dockwarden.words.errors import Forbidden, Refused
+from dockwarden.words.principal import NOBODY, Principal
+
+MOST_SESSIONS = 64
+"""Sessions and forwarded connections that one client may have open at a time."""
+
+
+class Door(Protocol):
+    """The listener, as a client knows it."""
+
+    def came(self, connection: SshConnection) -> None:
+        """A client is there."""
+
+    def went(self, connection: SshConnection) -> None:
+        """It is gone."""
+
+    async def within(self, sock: socket.socket, inner: Inner, name: str) -> None:
+        """Serve a connection that a client opened through another of its own; `name` is what it calls the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What a connection within another's is: whose, and to which host. There the user name is a login, or the person's own name."""
+
+    person: str
+    host: Host
+
+    def wanted(self, username: str) -> Wanted:
+        """Where it goes."""
+        return Wanted(self.person, "" if username == self.person else username, self.host.name)
+
+
+class SshConnection(asyncssh.SSHServer):
+    """One client."""
+
+    def __init__(self, door: Door, house: SshHouse, inner: Inner | None = None) -> None:
+        self._door, self._house, self._inner = door, house, inner
+        self.connection: asyncssh.SSHServerConnection | None = None
+        self.principal: Principal = NOBODY
+        self._wanted: Wanted | None = None
+        self._ways: PersonWays | None = None
+
+    # --- who ---
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Somebody is there."""
+        self.connection = conn
+        self._door.came(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """They are gone."""
+        del exc
+        self._door.went(self)
+        if self._ways is not None:
+            self._ways.close()
+
+    @property
+    def source(self) -> str:
+        """From which address they come; "" within another connection."""
+        peer = self.connection.get_extra_info("peername") if self.connection is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody proves who they are; that nobody has a name is found out no sooner than that a key is not theirs."""
+        self._wanted = parse_wanted(username) if self._inner is None else self._inner.wanted(username)
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """By key."""
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether `key` is that person's. That they have its other half is proven after this."""
+        del username
+        offered = key.export_public_key().split()[:2]
+        return any(offered == known.encode().split()[:2] for known in self._keys())
+
+    def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """No authority vouches for people yet but their own keys."""
+        del username, key
+        return False
+
+    def auth_completed(self) -> None:
+        """They have proven it."""
+        wanted = self._wanted
+        person = self._house.rulebook.rules.people.by_ssh(wanted.person) if wanted is not None else None
+        if wanted is None or person is None or self.connection is None:
+            self.close()
+            return
+        self.principal = person
+        self._ways = PersonWays(self._house, person, wanted)
+
+    def _keys(self) -> tuple[str, ...]:
+        person = self._house.rulebook.rules.people.by_name.get(self._wanted.person) if self._wanted is not None else None
+        return person.ssh_keys if person is not None else ()
+
+    # --- what may be opened ---
+
+    def session_requested(self) -> SshSession | bool:
+        """A session."""
+        ways = self._ways
+        if ways is None or not self._has_room():
+            return False
+        return SshSession(ways)
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
+        """A forwarded connection: from the host of this client, or, where it names none, to a host of ours and no further."""
+        del orig_host, orig_port
+        wanted, ways = self._wanted, self._ways
+        if wanted is None or ways is None or not self._has_room():
+            return False
+        if wanted.host:
+            return Forward(ways, (dest_host, dest_port)).opened()
+        host = self._house.hosts.at(dest_host, dest_port)
+        if host is None or wanted.container:
+            why = f"{dest_host[:64]}:{dest_port} is no host of ours; what a host reaches is reached through it (PERSON%HOST)"
+            return self._refused(Where.CHANNEL, "direct-tcpip", why)
+        return self._within(Inner(wanted.person, host), dest_host)
+
+    def unix_connection_requested(self, dest_path: str) -> bool:
+        """Forwarding to a socket."""
+        del dest_path
+        return self._refused(Where.CHANNEL, "direct-streamlocal@openssh.com")
+
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """A port on our side."""
+        del listen_host, listen_port
+        return self._refused(Where.GLOBAL, "tcpip-forward")
+
+    def unix_server_requested(self, listen_path: str) -> bool:
+        """A socket on our side."""
+        del listen_path
+        return self._refused(Where.GLOBAL, "streamlocal-forward@openssh.com")
+
+    def tun_requested(self, unit: int | None) -> bool:
+        """A tunnel."""
+        del unit
+        return self._refused(Where.CHANNEL, "tun@openssh.com")
+
+    def tap_requested(self, unit: int | None) -> bool:
+        """A tunnel of another kind."""
+        return self.tun_requested(unit)
+
+    def close(self) -> None:
+        """End it all."""
+        if self.connection is not None:
+            self.connection.close()
+
+    def abort(self) -> None:
+        """End it at once."""
+        if self.connection is not None:
+            self.connection.abort()
+
+    def _has_room(self) -> bool:
+        return self._ways is not None and self._ways.open_count < MOST_SESSIONS
+
+    def _refused(self, where: Where, name: str, why: str = "") -> bool:
+        """Write down that something was asked for that is not open here."""
+        if self._ways is not None:
+            with contextlib.suppress(Refused):
+                self._ways.trail("ssh.open").refused(Forbidden("ssh.not_open", f"{name}: {why or row_of(where, name).why}"))
+        return False
+
+    async def _within(self, inner: Inner, name: str) -> Piped:
+        """The outer end of a connection to a host of ours, which ends here as well."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        end = PipedEnd()
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: end, sock=ours)
+        await self._door.within(theirs, inner, name)
+        return Piped(transport, end)

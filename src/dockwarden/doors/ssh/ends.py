@@ -1,0 +1,171 @@
+"""What is at the other end of a joint on a host: a program, a shell, a subsystem, or a connection that it makes. `inside.py` has the others."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Protocol
+
+import asyncssh
+
+from dockwarden.doors.ssh.joint import Ending, Joint
+
+KILL = "KILL"
+
+
+class End(Protocol):
+    """The other end of a session. Beside what every joint needs, it has a terminal's size, signals and breaks."""
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def write_eof(self) -> None:
+        """Nothing more is sent."""
+
+    def hold(self) -> None:
+        """Show no more for now."""
+
+    def go_on(self) -> None:
+        """Show it again."""
+
+    def close(self) -> None:
+        """End it."""
+
+    def resize(self, columns: int, rows: int, width: int, height: int) -> None:
+        """The terminal has another size, in characters and in pixels."""
+
+    def signal(self, name: str) -> None:
+        """Send a signal."""
+
+    def send_break(self, milliseconds: int) -> bool:
+        """Send a break; whether there is such a thing here."""
+
+
+class _OfChannel:
+    """What a channel to a host is told; while it is not there, nothing."""
+
+    _channel: Any = None
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        if self._channel is not None:
+            with contextlib.suppress(OSError):
+                self._channel.write(data)
+
+    def write_eof(self) -> None:
+        """Nothing more is sent."""
+        if self._channel is not None:
+            self._channel.write_eof()
+
+    def hold(self) -> None:
+        """Show no more for now."""
+        if self._channel is not None:
+            self._channel.pause_reading()
+
+    def go_on(self) -> None:
+        """Show it again."""
+        if self._channel is not None:
+            self._channel.resume_reading()
+
+
+class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
+    """A program, a shell or a subsystem on a host."""
+
+    def __init__(self, joint: Joint) -> None:
+        self._joint = joint
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The channel is there."""
+        self._channel = chan
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Something is to be shown."""
+        self._joint.shown(data, is_error=datatype == asyncssh.EXTENDED_DATA_STDERR)
+
+    def eof_received(self) -> bool:
+        """Nothing more is shown; input may go on."""
+        self._joint.shown_all()
+        return True
+
+    def pause_writing(self) -> None:
+        """It takes no more for now."""
+        self._joint.far_full()
+
+    def resume_writing(self) -> None:
+        """It takes more again."""
+        self._joint.far_ready()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        del exc
+        channel, self._channel = self._channel, None
+        signal = channel.get_exit_signal()
+        if signal:
+            self._joint.far_gone(Ending(None, signal[0], core_dumped=signal[1], message=signal[2]))
+        else:
+            self._joint.far_gone(Ending(channel.get_exit_status()))
+
+    def resize(self, columns: int, rows: int, width: int, height: int) -> None:
+        """The terminal has another size."""
+        if self._channel is not None:
+            self._channel.change_terminal_size(columns, rows, width, height)
+
+    def signal(self, name: str) -> None:
+        """Send a signal."""
+        if self._channel is not None:
+            with contextlib.suppress(ValueError):  # a name that nobody knows goes nowhere
+                self._channel.send_signal(name)
+
+    def send_break(self, milliseconds: int) -> bool:
+        """Send a break."""
+        if self._channel is None:
+            return False
+        self._channel.send_break(milliseconds)
+        return True
+
+    def close(self) -> None:
+        """End it: the program, then the channel."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.send_signal(KILL)
+            channel.close()
+
+
+class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
+    """A connection that a host makes for somebody."""
+
+    def __init__(self, joint: Joint) -> None:
+        self._joint = joint
+
+    def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        """The channel is there."""
+        self._channel = chan
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Something is to be shown."""
+        del datatype
+        self._joint.shown(data)
+
+    def eof_received(self) -> bool:
+        """Nothing more is shown."""
+        self._joint.shown_all()
+        return True
+
+    def pause_writing(self) -> None:
+        """It takes no more for now."""
+        self._joint.far_full()
+
+    def resume_writing(self) -> None:
+        """It takes more again."""
+        self._joint.far_ready()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        del exc
+        self._channel = None
+        self._joint.far_gone(Ending())
+
+    def close(self) -> None:
+        """End it."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()

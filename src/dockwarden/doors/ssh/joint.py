@@ -1,0 +1,327 @@
+"""A person and what is at the other end, joined through a tape.
+
+1. What the person sends before the other end is there waits, in order, and no more of it than `MOST_EARLY`.
+2. What is shown was recorded. Of a terminal that shows little it was durable before; above a rate it is buffered.
+3. Each side is held while the other takes no more, and while the tape is full.
+4. When recording fails, the stream ends and the person reads why.
+
+A joint without a tape is one whose bytes another door of ours judges and records: the Docker API's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+from dockwarden.tape.frames import Kind
+from dockwarden.tape.intake import Intake
+from dockwarden.tape.sessions import Session
+from dockwarden.words.errors import Refused
+
+CALM_BYTES, WINDOW_US = 32 << 10, 100_000
+"""Of a terminal that shows more than so much in a window, output is not waited for any more."""
+MOST_EARLY = 1 << 20
+RECORDING, TAKING, SETTLING = "recording", "taking", "settling"
+"""Why a side is held: its tape is full; the other side takes no more; what was shown is not durable yet."""
+
+
+class Near(Protocol):
+    """The person's side."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it is a terminal: errors are not apart, and lines end with a carriage return."""
+
+    def show(self, data: bytes, *, is_error: bool) -> None:
+        """Show something."""
+
+    def show_eof(self) -> None:
+        """Nothing more is shown."""
+
+    def hold(self) -> None:
+        """Take nothing from the person for now."""
+
+    def go_on(self) -> None:
+        """Take it again."""
+
+    def leave(self, ending: Ending) -> None:
+        """Tell how it ended, and close."""
+
+
+class Far(Protocol):
+    """The other end."""
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def write_eof(self) -> None:
+        """Nothing more is sent."""
+
+    def hold(self) -> None:
+        """Show no more for now."""
+
+    def go_on(self) -> None:
+        """Show it again."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Ending:
+    """How a stream ended: with a status, by a signal, or just so."""
+
+    def __init__(self, status: int | None = None, signal: str = "", *, core_dumped: bool = False, message: str = "") -> None:
+        self.status, self.signal, self.core_dumped, self.message = status, signal, core_dumped, message
+
+    @property
+    def words(self) -> str:
+        """What the tape says of it; "" where there is nothing to say."""
+        return self.signal or ("" if self.status is None else str(self.status))
+
+
+class Gate:
+    """Holds one side for as long as there is any reason to."""
+
+    def __init__(self, hold: Callable[[], None], go_on: Callable[[], None]) -> None:
+        self._hold, self._go_on = hold, go_on
+        self._reasons: set[str] = set()
+
+    def shut(self, reason: str) -> None:
+        """There is a reason to hold."""
+        if not self._reasons:
+            self._hold()
+        self._reasons.add(reason)
+
+    def open(self, reason: str) -> None:
+        """That reason is gone."""
+        if reason in self._reasons:
+            self._reasons.discard(reason)
+            if not self._reasons:
+                self._go_on()
+
+
+class Joint:
+    """One stream. `over` is called once, when all of it has ended and the tape is closed."""
+
+    def __init__(self, near: Near, over: Callable[[], None]) -> None:
+        self._near, self._over = near, over
+        self._far: Far | None = None
+        self.session: Session | None = None
+        self._early: list[bytes] = []
+        self._early_bytes = 0
+        self._is_early_over = self._is_over = self._is_shown_all = False
+        self._waiting: list[tuple[bytes, bool]] = []
+        self._shower: asyncio.Task[None] | None = None
+        self._ender: asyncio.Task[None] | None = None
+        self.ending = Ending()
+        self.bytes_in = self.bytes_out = 0
+        self._window_us = self._in_window = 0
+        self._in = Gate(near.hold, near.go_on)
+        self._out = Gate(self._hold_far, self._far_goes_on)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._ender is not None
+
+    def taped(self, session: Session) -> None:
+        """Record it, from now on: before anything passes."""
+        self.session = session
+
+    def joined(self, far: Far) -> None:
+        """The other end is there: what the person has sent so far goes first."""
+        if self.is_over:
+            far.close()
+            return
+        self._far = far
+        early, self._early = self._early, []
+        for data in early:
+            self._send(far, data)
+        if self._is_early_over:
+            far.write_eof()
+        self._in.open(TAKING)
+
+    # --- the person's side ---
+
+    def sent(self, data: bytes) -> None:
+        """The person sends something."""
+        if self._far is not None:
+            self._send(self._far, data)
+            return
+        self._early.append(data)
+        self._early_bytes += len(data)
+        if self._early_bytes > MOST_EARLY:
+            self._in.shut(TAKING)
+
+    def sent_all(self) -> None:
+        """They send nothing more; what is shown may go on."""
+        if self._far is None:
+            self._is_early_over = True
+        else:
+            self._far.write_eof()
+
+    def full(self) -> None:
+        """They take no more for now."""
+        self._out.shut(TAKING)
+
+    def ready(self) -> None:
+        """They take more again."""
+        self._out.open(TAKING)
+
+    def gone(self) -> None:
+        """They are gone."""
+        self._end(Ending(), "")
+
+    def said(self, kind: Kind, words: str) -> bool:
+        """Record something that happened; whether that could be."""
+        return self._record(lambda intake: intake.say(kind, words))
+
+    def _send(self, far: Far, data: bytes) -> None:
+        if not self._is_over and self._record(lambda intake: intake.input(data)):
+            self.bytes_in += len(data)
+            far.write(data)
+            self._heed_fullness()
+
+    # --- the other end's side ---
+
+    def far_full(self) -> None:
+        """The other end takes no more for now."""
+        self._in.shut(TAKING)
+
+    def far_ready(self) -> None:
+        """It takes more again."""
+        self._in.open(TAKING)
+
+    def shown(self, data: bytes, *, is_error: bool = False) -> None:
+        """It shows something."""
+        if self._is_over or not self._record(lambda intake: intake.output(data, Kind.ERROR if is_error else Kind.OUTPUT)):
+            return
+        self.bytes_out += len(data)
+        if self.session is None or (self._shower is None and not self._must_wait(self.session, len(data))):
+            self._near.show(data, is_error=is_error)
+            self._heed_fullness()
+            return
+        self._waiting.append((data, is_error))
+        self._settle(self.session)
+
+    def shown_all(self) -> None:
+        """It shows nothing more."""
+        self._is_shown_all = True
+        if self._shower is None and not self._is_over:
+            self._near.show_eof()
+
+    def far_gone(self, ending: Ending) -> None:
+        """It is gone."""
+        self._end(ending, "")
+
+    def _must_wait(self, session: Session, size: int) -> bool:
+        if not self._near.is_terminal:
+            return False
+        now_us = session.tape.now_us
+        if now_us - self._window_us > WINDOW_US:
+            self._window_us, self._in_window = now_us, 0
+        self._in_window += size
+        return self._in_window <= CALM_BYTES
+
+    def _heed_fullness(self) -> None:
+        """Hold both sides until the tape has room again."""
+        if self.session is not None and self.session.tape.is_full:
+            self._settle(self.session)
+
+    def _settle(self, session: Session) -> None:
+        if self._shower is None:
+            self._out.shut(SETTLING)
+            if session.tape.is_full:
+                self._in.shut(RECORDING)
+            self._shower = asyncio.ensure_future(self._show_settled(session))
+
+    async def _show_settled(self, session: Session) -> None:
+        """Show what waits as soon as it is durable, until nothing does."""
+        try:
+            await session.tape.settle()
+            while self._waiting and not self._is_over:
+                ready, self._waiting = self._waiting, []
+                for data, is_error in ready:
+                    self._near.show(data, is_error=is_error)
+                if self._waiting:
+                    await session.tape.settle()
+        except Refused as error:
+            self.stop(error.message)
+        finally:
+            self._shower = None
+            self._in.open(RECORDING)
+            self._out.open(SETTLING)
+            if self._is_shown_all and not self._is_over:
+                self._near.show_eof()
+
+    def _hold_far(self) -> None:
+        if self._far is not None:
+            self._far.hold()
+
+    def _far_goes_on(self) -> None:
+        if self._far is not None and not self._is_over:
+            self._far.go_on()
+
+    def _record(self, deed: Callable[[Intake], None]) -> bool:
+        """Whether something was recorded, or nothing is to be; the stream ends where it could not be."""
+        if self.session is None:
+            return True
+        try:
+            deed(self.session.intake)
+        except Refused as error:
+            self.stop(error.message)
+            return False
+        return True
+
+    # --- the end ---
+
+    def broken(self, why: str) -> None:
+        """Recording failed."""
+        self.stop(f"this session is recorded no more ({why}), so it ends here")
+
+    async def end(self, why: str) -> None:
+        """End it from outside."""
+        if self.session is not None:
+            self.session.why = why
+        self.stop(why)
+
+    def stop(self, words: str) -> None:
+        """End it with `words` on the person's screen."""
+        self._end(Ending(REFUSED_STATUS), words)
+
+    def say(self, words: str) -> None:
+        """Put a line of ours on the person's screen."""
+        line = f"dockwarden: {words}"
+        self._near.show((f"\r\n{line}\r\n" if self._near.is_terminal and self._far else f"{line}\n").encode(), is_error=True)
+
+    def _end(self, ending: Ending, words: str) -> None:
+        if self._ender is None:
+            self.ending = ending
+            self._ender = asyncio.ensure_future(self._ended(ending, words))
+
+    async def _ended(self, ending: Ending, words: str) -> None:
+        """Show what waits, close the tape, and tell the person how it ended."""
+        if not words and self._shower is not None:
+            with contextlib.suppress(Refused):
+                await asyncio.shield(self._shower)
+        self._is_over = True
+        if self._far is not None:
+            self._far.close()
+        if words:
+            self.say(words)
+            self._near.leave(ending)
+        if self.session is not None:
+            with contextlib.suppress(Refused):
+                self.session.intake.finish()
+                if ending.words and not words:
+                    self.session.intake.say(Kind.EXIT, ending.words)
+            await self.session.tape.end(self.session.why)
+        if not words:
+            self._near.leave(ending)
+        self._over()
+
+
+REFUSED_STATUS = 255
+"""What `ssh` itself ends with where it could not do what was asked."""

@@ -1,0 +1,204 @@
+"""One session channel: what the client asks of it, read against `table.py`, and its joint. Where it goes is `ways.py`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import asyncssh
+
+from dockwarden.doors.ssh.ends import End
+from dockwarden.doors.ssh.joint import Ending, Joint
+from dockwarden.doors.ssh.table import Outcome, Where, row_of
+from dockwarden.engine.finding import masked
+from dockwarden.tape.frames import Kind
+from dockwarden.words.errors import Refused
+
+DIAL_STDIO = ("docker", "system", "dial-stdio")
+LONGEST_TERM = 64
+MOST_SIDE = 10_000
+"""Columns and rows of a terminal, at most: more is a mistake, or a trick on who plays the tape."""
+
+
+@dataclass
+class Wish:
+    """What a client asks of one session: a program, a subsystem, or else a shell; in a terminal, or not."""
+
+    command: str | None = None
+    subsystem: str = ""
+    terminal: str = ""
+    size: tuple[int, int, int, int] = (80, 24, 0, 0)
+    modes: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def is_dial_stdio(self) -> bool:
+        """Whether the Docker client asks for the API."""
+        try:
+            words = shlex.split(self.command or "")
+        except ValueError:
+            return False
+        return tuple(word for word in words if not word.startswith("-")) == DIAL_STDIO
+
+    @property
+    def words(self) -> str:
+        """What runs, secrets masked; "" for a shell."""
+        return self.subsystem or masked(self.command or "")
+
+
+class Ways(Protocol):
+    """Where sessions go, as one connection knows it."""
+
+    async def begin(self, session: SshSession) -> None:
+        """Open the other end and join it. Raises: Refused; asyncssh.Error, OSError: it cannot be opened."""
+
+    def over(self, joint: Joint) -> None:
+        """The session has ended."""
+
+
+class SshSession(asyncssh.SSHServerSession[bytes]):
+    """The person's end of one session; the `Near` of its joint."""
+
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self.wish = Wish()
+        self.end: End | None = None
+        self.joint: Joint = Joint(self, lambda: ways.over(self.joint))
+        self._beginning: asyncio.Task[None] | None = None
+
+    # --- what the client asks ---
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        """The channel is there."""
+        self._channel = chan
+
+    def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]) -> bool:
+        """A terminal."""
+        columns, rows, width, height = term_size
+        self.wish.terminal = term_type[:LONGEST_TERM] or "dumb"
+        self.wish.size = min(columns or 80, MOST_SIDE), min(rows or 24, MOST_SIDE), width, height
+        self.wish.modes = dict(term_modes)
+        return True
+
+    def shell_requested(self) -> bool:
+        """A shell."""
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        """A program."""
+        self.wish.command = command
+        return True
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        """A subsystem: those of the table."""
+        self.wish.subsystem = subsystem
+        return row_of(Where.SUBSYSTEM, subsystem).outcome is not Outcome.REFUSED
+
+    def session_started(self) -> None:
+        """It was confirmed; the way there begins."""
+        self._beginning = asyncio.ensure_future(self._begin())
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Something is sent."""
+        del datatype
+        self.joint.sent(data)
+
+    def eof_received(self) -> bool:
+        """Nothing more is sent; what is shown may go on."""
+        self.joint.sent_all()
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        """The terminal has another size."""
+        self.wish.size = size = min(width or 80, MOST_SIDE), min(height or 24, MOST_SIDE), pixwidth, pixheight
+        if self.end is not None and self.joint.said(Kind.RESIZE, f"{size[0]}x{size[1]}"):
+            self.end.resize(*size)
+
+    def signal_received(self, signal: str) -> None:
+        """A signal for the program."""
+        if self.end is not None and self.joint.said(Kind.SIGNAL, signal[:32]):
+            self.end.signal(signal)
+
+    def break_received(self, msec: int) -> bool:
+        """A break."""
+        return self.end is not None and self.joint.said(Kind.SIGNAL, "BREAK") and self.end.send_break(msec)
+
+    def pause_writing(self) -> None:
+        """The client takes no more for now."""
+        self.joint.full()
+
+    def resume_writing(self) -> None:
+        """It takes more again."""
+        self.joint.ready()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        del exc
+        self._channel = None
+        self.joint.gone()
+
+    async def _begin(self) -> None:
+        try:
+            await self._ways.begin(self)
+        except Refused as error:
+            self.joint.stop(error.message)
+        except (OSError, asyncssh.Error) as error:
+            self.joint.stop(f"the other end could not be opened ({type(error).__name__})")
+        except Exception as error:  # noqa: BLE001  a task's root: whatever it was, nothing was opened
+            self.joint.stop(f"dockwarden failed ({type(error).__name__}); please report this")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that the client sent."""
+        return self._channel.get_environment() if self._channel is not None else {}
+
+    def joined(self, end: End) -> None:
+        """The other end is there."""
+        self.end = end
+        self.joint.joined(end)
+
+    # --- the joint's near side ---
+
+    @property
+    def is_terminal(self) -> bool:
+        """See `joint.Near`."""
+        return bool(self.wish.terminal)
+
+    def show(self, data: bytes, *, is_error: bool) -> None:
+        """See `joint.Near`."""
+        if self._channel is not None:
+            with contextlib.suppress(OSError):  # what comes after the end is not shown
+                self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if is_error and not self.is_terminal else None)
+
+    def show_eof(self) -> None:
+        """See `joint.Near`."""
+        if self._channel is not None:
+            self._channel.write_eof()
+
+    def hold(self) -> None:
+        """See `joint.Near`."""
+        if self._channel is not None:
+            self._channel.pause_reading()
+
+    def go_on(self) -> None:
+        """See `joint.Near`."""
+        if self._channel is not None:
+            self._channel.resume_reading()
+
+    def leave(self, ending: Ending) -> None:
+        """See `joint.Near`."""
+        channel, self._channel = self._channel, None
+        if channel is None:
+            return
+        if ending.signal:
+            channel.exit_with_signal(ending.signal, ending.core_dumped, ending.message)
+        elif ending.status is not None:
+            channel.exit(ending.status)
+        else:
+            channel.close()
+
+

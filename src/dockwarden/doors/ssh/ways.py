@@ -1,0 +1,243 @@
+"""Where one client's sessions go: to a host, into a container, to the Docker API.
+
+1. Policy is asked about the place before anything goes there, and again once it is known what can be reached from it.
+2. What is about to be done is in the ledger, and the tape's first segment on the disk, before the channel at the other end is asked for.
+3. The other end is opened and joined; what the client has sent meanwhile goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import asyncssh
+
+from dockwarden.doors.docker.trail import Trail
+from dockwarden.doors.ssh.ends import ForwardEnd, HostEnd
+from dockwarden.doors.ssh.forward import Forward
+from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.doors.ssh.inside import InsideLink, api_end, container_end
+from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.names import Wanted
+from dockwarden.doors.ssh.session import SshSession, Wish
+from dockwarden.engine.facts import Facts
+from dockwarden.hosts.hosts import LOGIN, Host
+from dockwarden.policy.decide import decide
+from dockwarden.policy.schema import SSH_EXEC, SSH_FORWARD, SSH_SHELL
+from dockwarden.tape.frames import Kind
+from dockwarden.tape.intake import Intake
+from dockwarden.tape.opening import Opening
+from dockwarden.tape.sessions import Session
+from dockwarden.upstream.ssh import connect
+from dockwarden.words.ask import Ask, Resource
+from dockwarden.words.ask import Kind as ResourceKind
+from dockwarden.words.errors import Forbidden, Hidden, Refused, Unavailable
+from dockwarden.words.principal import Principal
+
+LONGEST_COMMAND = 300
+NOWHERE = ("", 0)
+CARRIED = re.compile(r"(?:LANG|LC_[A-Z]{1,20}|GIT_PROTOCOL)=[A-Za-z0-9_.@:=-]{0,64}", re.ASCII)
+"""What of a client's environment goes on."""
+
+
+class PersonWays:
+    """The ways of one person's connection. See `session.Ways` and `forward.Opener`."""
+
+    def __init__(self, house: SshHouse, principal: Principal, wanted: Wanted) -> None:
+        self._house, self._principal, self._wanted = house, principal, wanted
+        self._inside = InsideLink(lambda sock: house.docker(principal).adopt(sock))
+        self._upstream: asyncssh.SSHClientConnection | None = None
+        self._upstream_lock = asyncio.Lock()
+        self._reaches_engine = True
+        self._trails: dict[Joint, Trail] = {}
+        self._open: set[Joint] = set()
+
+    @property
+    def open_count(self) -> int:
+        """How many sessions and forwarded connections are open."""
+        return len(self._open)
+
+    def close(self) -> None:
+        """The client is gone: so is the way to the host."""
+        self._inside.close()
+        if self._upstream is not None:
+            self._upstream.close()
+
+    # --- sessions ---
+
+    async def begin(self, session: SshSession) -> None:
+        """See `session.Ways`."""
+        self._open.add(session.joint)
+        wanted, wish = self._wanted, session.wish
+        if wish.is_dial_stdio and not wanted.host and not wanted.container:
+            session.joined(await api_end(session.joint, self._inside))
+        elif wanted.container:
+            if wish.subsystem:
+                raise Forbidden("ssh.not_open", f"{wish.subsystem} goes to hosts; into a container files go by docker cp")
+            end = await container_end(session.joint, self._inside, wanted.container, wish.command or "", wish.terminal, wish.size[:2])
+            session.joined(end)
+            end.start()
+        elif wanted.host:
+            await self._to_host(session)
+        else:
+            raise Forbidden("ssh.no_place", self._no_place())
+
+    async def _to_host(self, session: SshSession) -> None:
+        wish = session.wish
+        action = SSH_SHELL if wish.command is None else SSH_EXEC
+        trail = self.trail(action)
+        try:
+            if wish.subsystem:
+                raise Forbidden("ssh.not_open", "files go by scp -O so far, which is recorded as what it sends")
+            host, login, upstream = await self._reached(action, trail)
+            await trail.intent({"login": login, "command": wish.words[:LONGEST_COMMAND]})
+            columns, rows = wish.size[:2] if wish.terminal else (0, 0)
+            about = f"{action}: {wish.words}" if wish.command is not None else action
+            opening = self._opening(trail, action, host, login, columns=columns, rows=rows)
+            await self._taped(session.joint, opening, about, trail, is_terminal=session.is_terminal)
+            environment = _carried(session.environment)
+            if environment:
+                session.joint.said(Kind.MARK, f"environment: {' '.join(environment)}")
+            options: dict[str, Any] = {"encoding": None, "env": environment, **_terminal(wish)}
+            _, end = await upstream.create_session(lambda: HostEnd(session.joint), wish.command, **options)
+        except Refused as error:
+            trail.refused(error)
+            raise
+        session.joined(end)  # type: ignore[arg-type]  # it is what the factory made
+
+    # --- forwarding ---
+
+    async def open(self, forward: Forward) -> None:
+        """See `forward.Opener`."""
+        self._open.add(forward.joint)
+        trail = self.trail(SSH_FORWARD)
+        host, port = forward.place
+        try:
+            target, login, upstream = await self._reached(SSH_FORWARD, trail, forward.place)
+            await trail.intent({"login": login, "forward": f"{host}:{port}"})
+            about = f"{SSH_FORWARD}: {host}:{port}"
+            opening = self._opening(trail, SSH_FORWARD, target, login, forward=f"{host}:{port}")
+            await self._taped(forward.joint, opening, about, trail, is_terminal=False)
+            _, end = await upstream.create_connection(lambda: ForwardEnd(forward.joint), host, port, encoding=None)
+        except Refused as error:
+            trail.refused(error)
+            forward.joint.stop(error.message)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, f"dockwarden: {error.message}") from None
+        except (OSError, asyncssh.Error) as error:
+            forward.joint.stop("the host does not reach it")
+            words = f"dockwarden: the host does not reach it ({type(error).__name__})"
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, words) from None
+        forward.joint.joined(end)  # type: ignore[arg-type]  # it is what the factory made
+
+    # --- what they have in common ---
+
+    def trail(self, action: str) -> Trail:
+        """The record of one thing that is asked."""
+        trail = Trail(self._house.ledger, self._house.metrics, self._principal, self._house.listen, self._wanted.host or self._wanted.container)
+        trail.action = action
+        return trail
+
+    async def _reached(
+        self, action: str, trail: Trail, forward: tuple[str, int] = NOWHERE
+    ) -> tuple[Host, str, asyncssh.SSHClientConnection]:
+        """The host that is wanted, as whom, and the connection to it. Raises: Refused."""
+        name = self._wanted.host
+        host = self._house.hosts.get(name)
+        login = self._wanted.login or (host.login if host else "")
+        self._judge(action, host, login, trail, reaches_engine=False, forward=forward)  # nothing goes there for who may not in any case
+        if host is None:
+            raise _unseen(name)
+        if not LOGIN.fullmatch(login):
+            raise Forbidden("ssh.login", f"{login[:40]!r} is no account's name")
+        upstream = await self._connected(host, login)
+        self._judge(action, host, login, trail, reaches_engine=self._reaches_engine, forward=forward)
+        return host, login, upstream
+
+    def _judge(
+        self, action: str, host: Host | None, login: str, trail: Trail, *, reaches_engine: bool, forward: tuple[str, int]
+    ) -> None:
+        """Return if policy permits it. Raises: Hidden, Forbidden."""
+        name = self._wanted.host
+        about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
+        facts = Facts(via="ssh", door=self._house.listen, login=login, reaches_engine=reaches_engine, forward=forward)
+        verdict = decide(Ask(self._principal, action, about, facts.context()), self._house.rulebook.rules.policies)
+        trail.judged(about, verdict, None)
+        if verdict.is_allowed:
+            return
+        if host is None:
+            raise _unseen(name)
+        reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
+        words = f"{action} on {name} as {login} is refused for {self._principal.name}: {reasons}"
+        raise Forbidden(verdict.why.value, words, policies=verdict.policies)
+
+    async def _connected(self, host: Host, login: str) -> asyncssh.SSHClientConnection:
+        """The connection to the host, one for all sessions of this client."""
+        async with self._upstream_lock:
+            if self._upstream is None or self._upstream.is_closed():
+                if host.certificate:
+                    credential, certificate = await self._house.authority.let_in(login, f"dockwarden {self._principal.name}")
+                else:
+                    credential, certificate = (await self._house.keeper.run(lambda vault: vault.get(host.secret))).value, ""
+                self._upstream = await connect(host.place, login, host.host_keys, credential, certificate)
+                self._reaches_engine = await self._house.reaches.ask(host, login, self._upstream)
+            return self._upstream
+
+    def _opening(self, trail: Trail, action: str, host: Host, login: str, *, columns: int = 0, rows: int = 0, forward: str = "") -> Opening:
+        detail = {"login": login, "address": host.address} | ({"forward": forward} if forward else {})
+        return Opening(
+            id="", at=0, person=self._principal.name, kind=action, target=host.name, call=trail.call_id, columns=columns, rows=rows, detail=detail
+        )
+
+    async def _taped(self, joint: Joint, opening: Opening, about: str, trail: Trail, *, is_terminal: bool) -> None:
+        """Record what passes the joint from now on. Raises: Unavailable."""
+        tape = await self._house.recorder.begin(opening, joint.broken, entry=trail.entry_of_tape())
+        intake = Intake(tape, is_terminal=is_terminal)
+        if joint.is_over:
+            await tape.end("the client was gone before it began")
+            raise Unavailable("ssh.gone", "the client was gone before it began")
+        session = Session(tape, intake, frozenset(), joint.end)
+        joint.taped(session)
+        self._trails[joint] = trail
+        self._house.sessions.add(session)
+        intake.say(Kind.MARK, about)
+
+    def over(self, joint: Joint) -> None:
+        """See `session.Ways`."""
+        self._open.discard(joint)
+        trail = self._trails.pop(joint, None)
+        if joint.session is not None:
+            self._house.sessions.remove(joint.session)
+        if trail is not None:
+            ended = {"ended": joint.ending.words} if joint.ending.words else {}
+            with contextlib.suppress(Refused):
+                trail.outcome(200, bytes_in=joint.bytes_in, bytes_out=joint.bytes_out, detail=ended, changing=True)
+
+    def _no_place(self) -> str:
+        """Where there is to go, in one line."""
+        person = self._principal.name
+        policies = self._house.rulebook.rules.policies
+        about = [(name, host) for name in self._house.hosts.names() if (host := self._house.hosts.get(name)) is not None]
+        seen = [
+            name for name, host in about
+            if decide(Ask(self._principal, "host.list", Resource(ResourceKind.HOST, name, name, "", False, host.labels)), policies).is_allowed
+        ]  # fmt: skip
+        hosts = f"; hosts that you may know of: {', '.join(seen[:20])}" if seen else ""
+        return f"there is no shell here: name a host ({person}%HOST) or a container ({person}%container.NAME) before the @{hosts}"
+
+
+def _terminal(wish: Wish) -> dict[str, Any]:
+    """The terminal that the other end is asked for: the client's own, or none."""
+    if not wish.terminal:
+        return {"request_pty": False}
+    return {"request_pty": "force", "term_type": wish.terminal, "term_size": wish.size, "term_modes": wish.modes}
+
+
+def _carried(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if CARRIED.fullmatch(f"{name}={value}")}
+
+
+def _unseen(name: str) -> Hidden:
+    return Hidden("ssh.no_host", f"there is no host {name}, or it is not for you to know; see dockwarden host list")

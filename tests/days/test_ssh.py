@@ -1,0 +1,185 @@
+"""People reach hosts, containers and the Docker API by plain `ssh`, recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from days.test_secrets import cli
+from days.test_sessions import ended, events, exported, listed
+from fixtures.engine import PrivateEngine
+from fixtures.ssh import LOGIN, Bastion, Target, keygen, openssh_server, ssh_door
+from fixtures.warden import ALICE
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[Target]:
+    with openssh_server() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def bastion(engine: PrivateEngine, target: Target) -> Iterator[Bastion]:
+    with ssh_door(engine.address, target) as made:
+        yield made
+
+
+def newest(bastion: Bastion, kind: str) -> str:
+    return str([row for row in listed(bastion.warden) if row["kind"] == kind][-1]["id"])
+
+
+def test_an_operator_runs_a_program_on_a_host_and_it_is_on_tape(bastion: Bastion) -> None:
+    done = bastion.run("olga", "%web", "cat; echo err >&2; exit 7", input=b"typed\n")
+
+    assert (7, b"typed\n", b"err\n") == (done.returncode, done.stdout, done.stderr)
+    row = ended(bastion.warden, newest(bastion, "ssh.exec"))
+    assert ("olga", "web", "ended") == (row["person"], row["target"], row["state"])
+    for stream, text in (("out", "typed\n"), ("err", "err\n"), ("in", "typed\n")):
+        assert text == exported(bastion.warden, row["id"], "--format", "raw", "--stream", stream)
+    assert ["x", "7"] == events(bastion.warden, row["id"])[-1][1:]
+
+
+def test_what_nobody_permits_goes_nowhere(bastion: Bastion, target: Target) -> None:
+    before = (target.folder / "log").read_text().count("Accepted")
+    for who, where in (("alice", "%web"), ("olga", "%prod"), ("olga", "%nowhere"), ("olga", "")):
+        done = bastion.run(who, where, "true")
+        assert (255, True) == (done.returncode, done.stderr.startswith(b"dockwarden: ")), done.stderr
+    assert before == (target.folder / "log").read_text().count("Accepted")
+
+
+def test_nobody_comes_in_with_another_s_key(bastion: Bastion) -> None:
+    shutil.copy(bastion.keys / "alice", bastion.keys / "mallory")
+    for name in ("mallory%web", "olga%web", "nobody%web"):
+        words = [*bastion.words("mallory", "")[:-1], f"{name}@127.0.0.1", "true"]
+        done = subprocess.run(words, capture_output=True, timeout=12, check=False)
+        assert (255, True) == (done.returncode, b"Permission denied" in done.stderr), done.stderr
+
+
+def test_a_shell_in_a_terminal(bastion: Bastion) -> None:
+    master, slave = pty.openpty()
+    client = subprocess.Popen(bastion.words("olga", "%web", "-tt"), stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    shown = b""
+
+    def until(text: bytes) -> None:
+        nonlocal shown
+        end = time.monotonic() + 15
+        while text not in shown:
+            assert time.monotonic() < end, shown
+            if select.select([master], [], [], 0.2)[0]:
+                shown += os.read(master, 65536)
+
+    until(b"$ ")
+    os.write(master, b"echo a-$((40 + 2)); tty\r")
+    until(b"/dev/pts/")
+    os.write(master, b"exit 3\r")
+    assert 3 == client.wait(15)
+    os.close(master)
+    row = ended(bastion.warden, newest(bastion, "ssh.shell"))
+    text = "".join(data for _, code, data in events(bastion.warden, row["id"]) if code == "o")
+    assert "a-42" in text
+    assert text.startswith(shown.decode()[:40])
+
+
+@pytest.mark.parametrize("options", [("-R", "0:127.0.0.1:22"), ("-A",), ("-X",)], ids=lambda one: one[0])
+def test_what_else_there_is_in_ssh_is_open_to_nobody(bastion: Bastion, options: tuple[str, ...]) -> None:
+    done = bastion.run("adam", "%web", "echo agent=$SSH_AUTH_SOCK display=$DISPLAY", options=options)
+    assert b"agent= display=\n" == done.stdout
+
+
+def test_docker_over_ssh_needs_nothing_at_the_client(bastion: Bastion, tmp_path: Path) -> None:
+    wrapper = tmp_path / "ssh"
+    words = " ".join(bastion.words("alice", "")[1:-1])
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh {words} "$@"\n')
+    wrapper.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"ssh://alice@127.0.0.1:{bastion.port}", "DOCKER_BUILDKIT": "0"}
+    done = subprocess.run(["docker", "run", "--rm", "busybox", "id", "-u"], capture_output=True, text=True, timeout=25, check=False, env=environment)
+    assert (0, f"{ALICE}\n") == (done.returncode, done.stdout), done.stderr
+    refused = subprocess.run(["docker", "run", "--rm", "--privileged", "busybox"], capture_output=True, text=True, timeout=25, check=False, env=environment)
+    assert "HostConfig.Privileged" in refused.stderr
+
+
+def test_into_a_container_by_ssh(bastion: Bastion) -> None:
+    warden = bastion.warden
+    assert 0 == warden.docker("run", "-d", "--name", "shop", "busybox", "sleep", "600").returncode
+    done = bastion.run("alice", "%container.shop", "cat; id -u; echo err >&2; exit 4", input=b"in\n")
+    assert (4, f"in\n{ALICE}\n".encode(), b"err\n") == (done.returncode, done.stdout, done.stderr)
+    refused = bastion.run("olga", "%container.shop", "true")
+    assert (255, True) == (refused.returncode, b"dockwarden: " in refused.stderr)
+    rows = [row for row in listed(warden) if row["target"] == "shop"]
+    assert [("alice", "exec")] == [(row["person"], row["kind"]) for row in rows]
+    warden.docker("rm", "-f", "shop")
+
+
+def test_a_certificate_of_ours_lets_in_for_minutes(bastion: Bastion, target: Target) -> None:
+    (target.folder / "trusted").write_text(cli(bastion.warden, "ca", "show", "ssh-user").stdout)
+    added = cli(
+        bastion.warden, "host", "add", "cert", "--address", f"127.0.0.1:{target.port}", "--login", LOGIN, "--certificate", "--host-key", target.host_key
+    )
+    assert 0 == added.returncode, added.stderr
+    assert (0, LOGIN.encode() + b"\n") == ((done := bastion.run("olga", "%cert", "id -un")).returncode, done.stdout), done.stderr
+    assert "ID dockwarden olga" in (target.folder / "log").read_text()
+
+
+def test_a_host_that_shows_another_key_is_not_spoken_to(bastion: Bastion, target: Target, tmp_path: Path) -> None:
+    cli(bastion.warden, "host", "add", "other", "--address", f"127.0.0.1:{target.port}", "--login", LOGIN, "--secret", "hosts/web/key", "--host-key", keygen(tmp_path / "k"))
+    done = bastion.run("olga", "%other", "true")
+    assert (255, True) == (done.returncode, b"another key" in done.stderr), done.stderr
+
+
+def test_a_login_from_which_the_engine_is_reached_is_refused(bastion: Bastion, target: Target) -> None:
+    sock = socket.socket(socket.AF_UNIX)
+    there = Path("/run/podman/podman.sock")
+    there.parent.mkdir(exist_ok=True, mode=0o755)
+    there.parent.chmod(0o755)
+    sock.bind(str(there))
+    there.chmod(0o666)
+    words = ("--login", LOGIN, "--secret", "hosts/web/key", "--host-key", target.host_key)
+    assert 0 == cli(bastion.warden, "host", "add", "near", "--address", f"localhost:{target.port}", *words).returncode
+    try:
+        done = bastion.run("olga", "%near", "true")
+        assert (255, True) == (done.returncode, b"past every policy" in done.stderr), done.stderr
+        assert 0 == bastion.run("adam", "%near", "true").returncode
+    finally:
+        sock.close()
+        there.unlink()
+    last = [entry for entry in bastion.warden.entries() if "ssh.exec" == entry.get("action") and "refused" == entry["kind"]][-1]
+    assert "ssh-reaches-no-engine" in json.dumps(last)
+
+
+def test_a_forward_is_judged_place_by_place_and_on_tape(bastion: Bastion, target: Target) -> None:
+    place = f"127.0.0.1:{target.port}"
+    refused = bastion.run("olga", "%web", options=("-W", place))
+    assert (255, b"") == (refused.returncode, refused.stdout)
+    assert b"SSH-2.0-OpenSSH" in bastion.run("adam", "%web", options=("-W", place)).stdout
+    row = ended(bastion.warden, newest(bastion, "ssh.forward.local"))
+    assert "adam" == row["person"]
+    assert exported(bastion.warden, row["id"], "--format", "raw", "--stream", "out").startswith("SSH-2.0-OpenSSH")
+
+
+def test_a_jump_ends_at_us_too_and_proves_itself_by_our_authority(bastion: Bastion, tmp_path: Path) -> None:
+    """Plain `ssh -J bastion HOST`, with nothing trusted but the authority's key."""
+    (tmp_path / "known").write_text(f"@cert-authority * {cli(bastion.warden, 'ca', 'show', 'ssh-host').stdout}")
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host *\n  IdentityFile {bastion.keys / 'olga'}\n  IdentitiesOnly yes\n  UserKnownHostsFile {tmp_path / 'known'}\n  StrictHostKeyChecking yes\n"
+        f"Host bastion\n  HostName 127.0.0.1\n  Port {bastion.port}\n  User olga\nHost web prod\n  ProxyJump bastion\n"
+    )
+    for login in ("olga", LOGIN):
+        done = subprocess.run(["ssh", "-F", str(config), f"{login}@web", "id -un"], capture_output=True, timeout=20, check=False)
+        assert (0, f"{LOGIN}\n".encode()) == (done.returncode, done.stdout), done.stderr
+    assert "ssh.exec" == listed(bastion.warden)[-1]["kind"]
+    refused = subprocess.run(["ssh", "-F", str(config), "olga@prod", "id -un"], capture_output=True, timeout=20, check=False)
+    assert (255, True) == (refused.returncode, b"ssh.exec on prod" in refused.stderr), refused.stderr
