@@ -68,7 +68,8 @@ class PolicySet:
     """Policies that loaded whole.
 
     `version` is a digest of their texts. `looks` says of each kind of thing what policies look at where they are asked about it, and
-    `needs` in short what they do for the things of the Engine's. `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
+    `needs` in short what they do for the things of the Engine's. `slices` holds the policies ready to decide, `verdicts` what was
+    decided; both die with this set.
     """
 
     version: str

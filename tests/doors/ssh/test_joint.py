@@ -1,0 +1,223 @@
+"""Two sides joined: order, holding, early input, recording before showing, and every way to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from dockwarden.doors.ssh.joint import MOST_EARLY, Ending, Joint
+from dockwarden.tape.frames import Kind
+from dockwarden.tape.sessions import Session
+from dockwarden.words.errors import Unavailable
+
+
+@dataclass
+class Side:
+    """One side, in memory: what it was told, in order."""
+
+    is_terminal: bool = False
+    told: list[Any] = field(default_factory=list)
+    is_held: bool = False
+
+    def show(self, data: bytes, *, is_error: bool) -> None:
+        self.told.append(("err" if is_error else "out", data))
+
+    def show_eof(self) -> None:
+        self.told.append("eof")
+
+    def write(self, data: bytes) -> None:
+        self.told.append(data)
+
+    def write_eof(self) -> None:
+        self.told.append("eof")
+
+    def hold(self) -> None:
+        self.is_held = True
+
+    def go_on(self) -> None:
+        self.is_held = False
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+    def leave(self, ending: Ending) -> None:
+        self.told.append(("left", ending.words))
+
+
+@dataclass
+class Reel:
+    """A tape and its intake, in memory."""
+
+    frames: list[tuple[Kind, bytes]] = field(default_factory=list)
+    durable: asyncio.Event = field(default_factory=asyncio.Event)
+    broken: str = ""
+    is_full: bool = False
+    is_ended: bool = False
+    now_us: int = 0
+
+    def output(self, data: bytes, kind: Kind = Kind.OUTPUT) -> None:
+        self.add(kind, data)
+
+    def input(self, data: bytes) -> None:
+        self.add(Kind.INPUT, data)
+
+    def say(self, kind: Kind, words: str) -> None:
+        self.add(kind, words.encode())
+
+    def add(self, kind: Kind, data: bytes) -> None:
+        if self.broken:
+            raise Unavailable("tape.broken", self.broken)
+        self.frames.append((kind, data))
+
+    def finish(self) -> None:
+        pass
+
+    async def settle(self) -> None:
+        await self.durable.wait()
+        if self.broken:
+            raise Unavailable("tape.broken", self.broken)
+
+    async def end(self, why: str = "") -> None:
+        del why
+        self.is_ended = True
+
+
+def run(work: Callable[[], Any]) -> None:
+    asyncio.run(work())
+
+
+def made(*, is_terminal: bool = False) -> tuple[Joint, Side, Side, Reel, list[str]]:
+    near, far, reel, over = Side(is_terminal), Side(), Reel(), list[str]()
+    joint = Joint(near, lambda: over.append("over"))
+    joint.taped(Session(cast(Any, reel), cast(Any, reel), frozenset(), joint.end))
+    return joint, near, far, reel, over
+
+
+async def passes() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_what_is_sent_before_the_other_end_is_there_goes_first_and_is_recorded() -> None:
+    async def work() -> None:
+        joint, near, far, reel, _ = made()
+        joint.sent(b"one")
+        joint.sent(b"two")
+        joint.sent_all()
+        assert [] == reel.frames
+        joint.joined(far)
+        assert [b"one", b"two", "eof"] == far.told
+        assert [(Kind.INPUT, b"one"), (Kind.INPUT, b"two")] == reel.frames
+        assert not near.is_held
+
+    run(work)
+
+
+def test_no_more_is_kept_early_than_a_bound() -> None:
+    async def work() -> None:
+        joint, near, far, _, _ = made()
+        joint.sent(b"x" * (MOST_EARLY + 1))
+        assert near.is_held
+        joint.joined(far)
+        assert not near.is_held
+
+    run(work)
+
+
+def test_a_terminal_shows_nothing_that_is_not_durable() -> None:
+    async def work() -> None:
+        joint, near, far, reel, over = made(is_terminal=True)
+        joint.joined(far)
+        joint.shown(b"a")
+        joint.shown(b"b", is_error=True)
+        joint.shown_all()
+        joint.far_gone(Ending(0))
+        await passes()
+        assert ([], True) == (near.told, far.is_held)
+        reel.durable.set()
+        await passes()
+        assert [("out", b"a"), ("err", b"b"), "eof", ("left", "0")] == near.told
+        assert [(Kind.OUTPUT, b"a"), (Kind.ERROR, b"b"), (Kind.EXIT, b"0")] == reel.frames
+        assert (True, ["over"], ["closed"]) == (reel.is_ended, over, far.told)
+
+    run(work)
+
+
+def test_output_above_a_rate_and_without_a_terminal_is_shown_at_once() -> None:
+    async def work() -> None:
+        joint, near, far, reel, _ = made()
+        joint.joined(far)
+        joint.shown(b"a")
+        assert [("out", b"a")] == near.told
+        reel.is_full = True
+        joint.shown(b"b")
+        assert (True, True) == (far.is_held, near.is_held)  # both wait until the tape has room
+        reel.is_full = False
+        reel.durable.set()
+        await passes()
+        assert (False, False) == (far.is_held, near.is_held)
+
+    run(work)
+
+
+@pytest.mark.parametrize("first", ["full", "settle"])
+def test_a_side_is_held_as_long_as_there_is_any_reason(first: str) -> None:
+    async def work() -> None:
+        joint, _, far, reel, _ = made(is_terminal=True)
+        joint.joined(far)
+        joint.full()
+        joint.shown(b"a")
+        if first == "full":
+            joint.ready()
+            assert far.is_held
+            reel.durable.set()
+        else:
+            reel.durable.set()
+            await passes()
+            assert far.is_held
+            joint.ready()
+        await passes()
+        assert not far.is_held
+
+    run(work)
+
+
+@pytest.mark.parametrize("when", ["in", "out", "settle"])
+def test_a_recorder_that_fails_ends_it_with_the_reason(when: str) -> None:
+    async def work() -> None:
+        joint, near, far, reel, over = made(is_terminal=when == "settle")
+        joint.joined(far)
+        if when == "settle":
+            joint.shown(b"not durable")
+        reel.broken = "no space"
+        reel.durable.set()
+        if when == "in":
+            joint.sent(b"x")
+        elif when == "out":
+            joint.shown(b"x")
+        await passes()
+        assert [] == [one for one in near.told if one in {("out", b"x"), ("out", b"not durable")}]
+        assert b"no space" in near.told[0][1]
+        assert (("left", "255"), ["closed"], ["over"]) == (near.told[-1], far.told, over)
+
+    run(work)
+
+
+def test_whoever_ends_it_first_ends_it_once() -> None:
+    async def work() -> None:
+        joint, near, far, _, over = made()
+        joint.joined(far)
+        joint.far_gone(Ending(None, "TERM"))
+        joint.gone()
+        joint.stop("too late")
+        await passes()
+        assert ([("left", "TERM")], ["over"]) == (near.told, over)
+        late = Side()
+        joint.joined(late)
+        assert ["closed"] == late.told
+
+    run(work)
