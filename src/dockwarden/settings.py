@@ -108,6 +108,12 @@ class TapeSettings(Section, frozen=True, kw_only=True):
     stall_s: Annotated[float, _positive("how long, in seconds, a piece may wait to be recorded before its session ends")] = 0.75
 
 
+class SshSettings(Section, frozen=True, kw_only=True):
+    """The SSH door."""
+
+    user_ca: Annotated[tuple[str, ...], _help("SSH authorities (public keys) whose user certificates count, for persons they name")] = ()
+
+
 class VaultSettings(Section, frozen=True, kw_only=True):
     """Where secrets are kept."""
 
@@ -171,6 +177,7 @@ class Settings(Section, frozen=True, kw_only=True):
     images: ImageSettings = ImageSettings()
     ledger: LedgerSettings = LedgerSettings()
     limits: LimitSettings = LimitSettings()
+    ssh: SshSettings = SshSettings()
     tapes: TapeSettings = TapeSettings()
     vault: VaultSettings = VaultSettings()
     veil: VeilSettings = VeilSettings()

@@ -25,12 +25,14 @@ from dockwarden.access.host_files import check_roots, describe_source
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
+from dockwarden.access.totp import SecondFactors
 from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.hosts import HostVerbs
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
 from dockwarden.doors.control.secrets import SecretVerbs
 from dockwarden.doors.control.sessions import SessionVerbs
+from dockwarden.doors.control.totp import TotpVerbs
 from dockwarden.doors.control.vault import VaultVerbs
 from dockwarden.doors.docker.carry import Carrier
 from dockwarden.doors.docker.flow import Flow
@@ -112,6 +114,7 @@ class House:
     log: Any = field(default_factory=lambda: get_logger("dockwarden"))
     servers: list[Server] = field(default_factory=list)
     hosts: PinnedHosts = field(init=False)
+    factors: SecondFactors = field(init=False)
     ssh: list[SshDoor] = field(default_factory=list)
     inside: dict[tuple[str, str], Server] = field(default_factory=dict)
     """Docker doors that listen nowhere: of people who came by SSH, by door and name."""
@@ -302,7 +305,9 @@ async def open_control(house: House) -> None:
         vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups", house.mend_now.set).verbs()
     else:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
-    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **hosts.verbs()}
+    house.factors = SecondFactors(keeper)
+    totp = TotpVerbs(house.factors, house.rulebook)
+    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **hosts.verbs(), **totp.verbs()}
     house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
     await house.control.open()
 
@@ -369,7 +374,7 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
         house.log.warning("no authority for SSH yet", because=error.message)
     own = SshHouse(
         door.listen, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
-        lambda principal: _docker_inside(house, door, principal),
+        lambda principal: _docker_inside(house, door, principal), house.factors, settings.ssh.user_ca,
     )  # fmt: skip
     made = SshDoor(settings.state_dir / "ssh_host_ed25519", own)
     await made.open()

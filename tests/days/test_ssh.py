@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pty
@@ -10,10 +11,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from days.test_secrets import cli
 from days.test_sessions import ended, events, exported, listed
@@ -21,6 +26,7 @@ from fixtures.engine import PrivateEngine
 from fixtures.ssh import LOGIN, Bastion, Target, keygen, openssh_server, ssh_door
 from fixtures.warden import ALICE
 
+T = TypeVar("T")
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -31,8 +37,15 @@ def target() -> Iterator[Target]:
 
 
 @pytest.fixture(scope="module")
-def bastion(engine: PrivateEngine, target: Target) -> Iterator[Bastion]:
-    with ssh_door(engine.address, target) as made:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody's authority for people's certificates."""
+    keygen(key := tmp_path_factory.mktemp("authority") / "ca")
+    return key
+
+
+@pytest.fixture(scope="module")
+def bastion(engine: PrivateEngine, target: Target, authority: Path) -> Iterator[Bastion]:
+    with ssh_door(engine.address, target, f'\n[ssh]\nuser_ca = ["{authority.with_suffix(".pub").read_text().strip()}"]\n') as made:
         yield made
 
 
@@ -183,3 +196,53 @@ def test_a_jump_ends_at_us_too_and_proves_itself_by_our_authority(bastion: Basti
     assert "ssh.exec" == listed(bastion.warden)[-1]["kind"]
     refused = subprocess.run(["ssh", "-F", str(config), "olga@prod", "id -un"], capture_output=True, timeout=20, check=False)
     assert (255, True) == (refused.returncode, b"ssh.exec on prod" in refused.stderr), refused.stderr
+
+
+def test_a_certificate_in_a_person_s_name_lets_in_and_one_in_another_s_does_not(bastion: Bastion, authority: Path) -> None:
+    for who, serial in (("olga", 0), ("alice", 255)):
+        key = bastion.keys / f"certified-{who}"
+        keygen(key)
+        subprocess.run(["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-n", who, "-V", "+5m", str(key)], check=True, capture_output=True)
+        words = [*bastion.words(key.name, "", "-o", f"CertificateFile={key}-cert.pub")[:-1], "olga%web@127.0.0.1", "true"]
+        assert serial == subprocess.run(words, capture_output=True, timeout=20, check=False).returncode
+
+
+def test_a_code_is_asked_for_where_policy_wants_one_and_is_good_once(bastion: Bastion, tmp_path: Path) -> None:
+    warden = bastion.warden
+    policy = warden.dir / "policies" / "ssh.cedar"
+    before = policy.read_text()
+    policy.write_text(before.replace('@id("ssh-people-come-in")', '@id("ssh-people-come-in")\n@harden("second-factor")'))
+    try:
+        none = until(lambda: bastion.run("olga", "%web", "true", options=("-o", "BatchMode=yes")), lambda done: 255 == done.returncode)
+        assert b"dockwarden totp enroll" in none.stderr
+        uri = cli(warden, "totp", "enroll", "olga").stdout.strip()
+        code = totp(uri)
+        (ask := tmp_path / "ask").write_text(f"#!/bin/sh\ncat {tmp_path / 'code'}\n")
+        ask.chmod(0o755)
+        asking = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
+        found = []
+        for given in ("000000", code, code):
+            (tmp_path / "code").write_text(given)
+            words = [*bastion.words("olga", "%web", "-o", "NumberOfPasswordPrompts=1"), "id -un"]
+            found.append(subprocess.run(words, capture_output=True, timeout=20, check=False, env=asking).stdout)
+        assert [b"", f"{LOGIN}\n".encode(), b""] == found
+        assert 0 != cli(warden, "totp", "enroll", "olga").returncode
+        assert 0 == cli(warden, "totp", "remove", "olga").returncode
+    finally:
+        policy.write_text(before)
+        until(lambda: bastion.run("olga", "%web", "true", options=("-o", "BatchMode=yes")), lambda done: 0 == done.returncode)
+
+
+def until(deed: Callable[[], T], holds: Callable[[T], bool]) -> T:
+    """What `deed` gives once it is so; policies are read again within seconds."""
+    end = time.monotonic() + 20
+    while not holds(found := deed()):
+        assert time.monotonic() < end, found
+        time.sleep(0.2)
+    return found
+
+
+def totp(uri: str) -> str:
+    """The code that an authenticator shows soon: those of the half minute in which the door opened count as used."""
+    key = base64.b32decode(parse_qs(urlsplit(uri).query)["secret"][0])
+    return TOTP(key, 6, SHA1(), 30).generate(int(time.time()) + 30).decode()

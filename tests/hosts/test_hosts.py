@@ -11,7 +11,7 @@ from dockwarden.hosts.pinned import PinnedHosts
 from dockwarden.words.errors import BadConfig
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOTKj1VGqSUcB0c6YkPSk5xAocGwsennGObFtH454cT9"
-WEB = Host(name="web", address="10.0.0.5:22", login="deploy", host_keys=(KEY,), secret="hosts/web/key", labels={"env": "te\"st"})  # noqa: S106  a path
+WEB = Host(name="web", address="10.0.0.5:22", login="deploy", host_keys=(KEY,), secret="hosts/web/key", labels={"env": "te\"st"})
 SIX = Host(name="six", address="[fd00::5]:2222", login="deploy", host_keys=(KEY, KEY), certificate=True)
 
 

@@ -21,7 +21,7 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 
 def build() -> typer.Typer:
     """The whole command tree."""
-    from dockwarden.cli import host, ledger, policy, secret, session, vault
+    from dockwarden.cli import host, ledger, policy, secret, session, totp, vault
     from dockwarden.cli.doctor import doctor
     from dockwarden.cli.init import init
     from dockwarden.cli.serve import serve
@@ -40,6 +40,7 @@ def build() -> typer.Typer:
     app.add_typer(policy.app, name="policy")
     app.add_typer(secret.app, name="secret")
     app.add_typer(session.app, name="session")
+    app.add_typer(totp.app, name="totp")
     app.add_typer(vault.app, name="vault")
     return app
 

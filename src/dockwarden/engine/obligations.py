@@ -2,7 +2,7 @@
 
 The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
 `run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`,
-`record=strict|alarm|off`; and on a permit of `secret.use`: `as-variable`.
+`record=strict|alarm|off`; on a permit of `secret.use`: `as-variable`; and of `ssh.login`: `second-factor`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Obligations:
     private_namespaces: bool = False
     warn_secrets: bool = False
     as_variable: bool = False
+    second_factor: bool = False
     recording: Recording | None = None
 
     def joined(self, other: Obligations) -> Obligations:
@@ -74,6 +75,7 @@ class Obligations:
             private_namespaces=self.private_namespaces or other.private_namespaces,
             warn_secrets=self.warn_secrets or other.warn_secrets,
             as_variable=self.as_variable or other.as_variable,
+            second_factor=self.second_factor or other.second_factor,
             recording=_stricter(self.recording, other.recording),
         )
 
@@ -169,6 +171,7 @@ FLAGS: Mapping[str, Obligations] = {
     "private-namespaces": replace(NOTHING, private_namespaces=True),
     "warn-secrets": replace(NOTHING, warn_secrets=True),
     "as-variable": replace(NOTHING, as_variable=True),
+    "second-factor": replace(NOTHING, second_factor=True),
 }
 VALUES: Mapping[str, Callable[[str], Obligations]] = {
     "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as, "record": _record,

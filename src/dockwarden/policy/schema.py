@@ -36,6 +36,13 @@ SSH_ACTIONS = (SSH_SHELL, SSH_EXEC, SSH_READ, SSH_WRITE, SSH_FORWARD)
 HOST_ACTIONS = ("host.list", "host.write")
 """What is asked about the list of hosts."""
 
+SSH_LOGIN = "ssh.login"
+"""Coming in through the SSH door at all: `System::"ssh"`."""
+
+TOTP_ENROLL, TOTP_REMOVE = "totp.enroll", "totp.remove"
+TOTP_ACTIONS = (TOTP_ENROLL, TOTP_REMOVE)
+"""What is asked about somebody's second factor: `System::"totp"`, whose owner they are."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -103,7 +110,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
     kinds[HOST_READ].add(Kind.SYSTEM)
     for action in SECRET_ACTIONS:
         kinds[action].add(Kind.PATH)
-    for action in VAULT_ACTIONS:
+    for action in (*VAULT_ACTIONS, *TOTP_ACTIONS, SSH_LOGIN):
         kinds[action].add(Kind.SYSTEM)
     for action in SESSION_ACTIONS:
         kinds[action].add(Kind.SESSION)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncssh
 
+from dockwarden.doors.docker.trail import said
 from dockwarden.doors.ssh.forward import Forward, Piped, PipedEnd
 from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.doors.ssh.login import login_trail, wants_second
 from dockwarden.doors.ssh.names import Wanted, parse_wanted
 from dockwarden.doors.ssh.session import SshSession
 from dockwarden.doors.ssh.table import Where, row_of
@@ -20,6 +23,7 @@ from dockwarden.hosts.hosts import Host
 from dockwarden.words.errors import Forbidden, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
+NOBODYS = asyncssh.import_authorized_keys(asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode())
 MOST_SESSIONS = 64
 """Sessions and forwarded connections that one client may have open at a time."""
 
@@ -58,12 +62,16 @@ class SshConnection(asyncssh.SSHServer):
         self.principal: Principal = NOBODY
         self._wanted: Wanted | None = None
         self._ways: PersonWays | None = None
+        self._has_key = self._has_code = False
 
     # --- who ---
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Somebody is there."""
         self.connection = conn
+        succeed = conn.send_userauth_success
+        # The library lets in whoever proves one factor; this is where it does, so this is where more can be asked for.
+        conn.send_userauth_success = lambda: self._proven(succeed)  # type: ignore[method-assign]  # of this one connection
         self._door.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,36 +90,61 @@ class SshConnection(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         """Everybody proves who they are; that nobody has a name is found out no sooner than that a key is not theirs."""
         self._wanted = parse_wanted(username) if self._inner is None else self._inner.wanted(username)
+        self._has_key = self._has_code = False
+        if self.connection is not None:
+            self.connection.set_authorized_keys(self._keys())
         return True
 
     def public_key_auth_supported(self) -> bool:
-        """By key."""
-        return True
+        """First comes a key or a certificate."""
+        return not self._has_key
 
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether `key` is that person's. That they have its other half is proven after this."""
+    def kbdint_auth_supported(self) -> bool:
+        """Then a code, where policy asks for one."""
+        return self._has_key
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> tuple[str, str, str, list[tuple[str, bool]]]:
+        """Ask for the code."""
+        del username, lang, submethods
+        return "dockwarden", "", "", [("Code: ", False)]
+
+    async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        """Whether it is right."""
         del username
-        offered = key.export_public_key().split()[:2]
-        return any(offered == known.encode().split()[:2] for known in self._keys())
+        if self._has_key and self._wanted is not None and len(responses) == 1:
+            with contextlib.suppress(Refused):  # a vault that is sealed lets nobody in
+                self._has_code = await self._house.factors.check(self._wanted.person, responses[0])
+        return self._has_code
 
-    def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """No authority vouches for people yet but their own keys."""
-        del username, key
-        return False
-
-    def auth_completed(self) -> None:
-        """They have proven it."""
-        wanted = self._wanted
+    async def _proven(self, succeed: Callable[[], Awaitable[None]]) -> None:
+        """One factor is proven: let them in, ask for another, or refuse."""
+        connection, wanted = self.connection, self._wanted
         person = self._house.rulebook.rules.people.by_ssh(wanted.person) if wanted is not None else None
-        if wanted is None or person is None or self.connection is None:
+        if connection is None or wanted is None or person is None:
             self.close()
             return
-        self.principal = person
-        self._ways = PersonWays(self._house, person, wanted)
+        trail = login_trail(self._house, person)
+        try:
+            if not self._has_code and await wants_second(self._house, person, trail):
+                self._has_key = True
+                connection.set_authorized_keys(None)  # the same factor again is not another: it is not even offered
+                connection.send_userauth_failure(True)
+                return
+            trail.outcome(200, detail={"source": self.source, "name": said(wanted.words)}, changing=False)
+        except Refused as error:
+            connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, f"dockwarden: {error.message}")
+            return
+        self.principal, self._ways = person, PersonWays(self._house, person, wanted)
+        await succeed()
 
-    def _keys(self) -> tuple[str, ...]:
+    def _keys(self) -> asyncssh.SSHAuthorizedKeys:
+        """What proves that somebody is the person: their keys, and certificates in their name; for nobody, a key that nobody has."""
         person = self._house.rulebook.rules.people.by_name.get(self._wanted.person) if self._wanted is not None else None
-        return person.ssh_keys if person is not None else ()
+        if person is None:
+            return NOBODYS
+        certified = (f'cert-authority,principals="{person.name}" {key}' for key in self._house.user_ca)
+        lines = [*person.ssh_keys, *certified]
+        return asyncssh.import_authorized_keys("\n".join(lines)) if lines else NOBODYS
 
     # --- what may be opened ---
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import asyncssh
 
 from dockwarden.access.rulebook import Rulebook
+from dockwarden.access.totp import SecondFactors
 from dockwarden.doors.docker.server import Server
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.hosts.authority import Authority
@@ -69,4 +70,6 @@ class SshHouse:
     hosts: Pinned
     authority: Authority
     docker: Callable[[Principal], Server]
+    factors: SecondFactors
+    user_ca: tuple[str, ...] = ()
     reaches: Reaches = field(default_factory=Reaches)

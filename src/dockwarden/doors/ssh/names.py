@@ -26,6 +26,12 @@ class Wanted:
     host: str = ""
     container: str = ""
 
+    @property
+    def words(self) -> str:
+        """The name that says so."""
+        place = f"{CONTAINER}{self.container}" if self.container else self.host
+        return SEPARATOR.join(part for part in (self.person, self.login, place) if part)
+
 
 def parse_wanted(name: str) -> Wanted | None:
     """Return what the user name says, `None` where it says nothing that could be meant."""

@@ -16,7 +16,7 @@ from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.words.errors import BadConfig, Refused
 
-LOGIN_S, ALIVE_S, MOST_UNANSWERED = 20, 15, 4
+LOGIN_S, ALIVE_S, MOST_UNANSWERED = 60, 15, 4
 MOST_STRANGERS, MOST_CONNECTIONS = 64, 1024
 """Connections that are not logged in yet, and all of them."""
 BACKLOG = 256
@@ -96,7 +96,7 @@ def _options(keys: list[Any]) -> dict[str, Any]:
     """How every connection is spoken: nothing but public keys, and nothing that is not asked for."""
     return {
         "server_host_keys": keys, "encoding": None, "login_timeout": LOGIN_S, "keepalive_interval": ALIVE_S, "keepalive_count_max": MOST_UNANSWERED,
-        "allow_pty": True, "line_editor": False, "x11_forwarding": False, "agent_forwarding": False, "password_auth": False, "kbdint_auth": False,
+        "allow_pty": True, "line_editor": False, "x11_forwarding": False, "agent_forwarding": False, "password_auth": False, "kbdint_auth": True,
         "host_based_auth": False, "gss_host": None, "sftp_factory": None, "allow_scp": False, "server_version": "dockwarden",
         "compression_algs": ["none"], "encryption_algs": CIPHERS,
     }  # fmt: skip
