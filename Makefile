@@ -6,7 +6,7 @@ up: venv            ## a private Engine where none is reachable, and dockwarden 
 	@scripts/up
 
 test: check         ## all checks and all tests
-	@scripts/packages docker.io busybox-static iproute2 curl postgresql openssh-server openssh-client
+	@scripts/packages docker.io busybox-static iproute2 curl postgresql openssh-server openssh-client rsync git tmux vim-tiny
 	$(PYTHON) -m pytest -q
 
 check: venv         ## style, types, layers, locks, reference pages
