@@ -8,7 +8,8 @@ How a door joins it. Both machines have the same methods; each returns events, t
 
     relay = Relay()                                     # the client asked for the subsystem "sftp"
     copy = read_scp(command)                            # or has a command run: None is no copy, to be judged as the command it is
-    relay = ScpRelay(copy)                              # and what runs at the server is `copy.line`, never the client's own line
+    relay = ScpRelay(copy)                              # and what runs at the server is `copy.line`, never the client's own line;
+                                                        # refuse it where policy is about folders and `copy.hides_folders`
 
     relay.client(data), relay.server(data)              # bytes of either side; `data` is immutable
     relay.verdict(token, Allowed(is_kept=False))        # the answer to an Ask, at any later time; or Denied("words for the person")

@@ -12,7 +12,8 @@ DATA_LIMIT = 255 << 10
 OUR_PACKET_LIMIT = 256 << 10
 PATH_LIMIT = 4096
 """PATH_MAX of every host that runs containers."""
-_ALL_FLAGS = sent.Flag.READ | sent.Flag.WRITE | sent.Flag.APPEND | sent.Flag.CREAT | sent.Flag.TRUNC | sent.Flag.EXCL
+_ALL_FLAGS = int(sent.Flag.READ | sent.Flag.WRITE | sent.Flag.APPEND | sent.Flag.CREAT | sent.Flag.TRUNC | sent.Flag.EXCL)
+"""A plain number: the complement of an `IntFlag` has no bits but those that are named."""
 
 
 def refused_here(request: sent.Request, extensions: frozenset[bytes]) -> tuple[Code, str] | None:

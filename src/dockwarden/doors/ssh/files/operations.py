@@ -143,7 +143,7 @@ _BY_PATH: dict[type[sent.Request], Deed] = {
 def deed_of_open(flags: int) -> Deed:
     """Reading, writing or both: OpenSSH opens for reading where neither is asked, and makes or empties a file even so."""
     is_reading = flags & sent.Flag.READ or not flags & sent.Flag.WRITE
-    is_writing = flags & ~sent.Flag.READ
+    is_writing = flags & ~int(sent.Flag.READ)
     return Deed.READ_WRITE if is_reading and is_writing else Deed.WRITE if is_writing else Deed.READ
 
 

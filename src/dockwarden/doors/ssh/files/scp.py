@@ -33,7 +33,7 @@ HELD_LIMIT_BYTES = 64 << 10
 LARGEST = (1 << 63) - 1
 _ENTRY = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.+)")
 _TIMES = re.compile(rb"T([0-9]{1,19}) ([0-9]{1,6}) ([0-9]{1,19}) ([0-9]{1,6})")
-_OK = b"\0"
+_OK, _BEGIN_ERROR, _BEGIN_RECORD = b"\0", b"\1\2", b"\1\2CDET"
 
 
 def _malformed(what: str) -> Malformed:
@@ -168,6 +168,8 @@ class ScpRelay:
             del held[:1]
             self._take_ok()
             return True
+        if held[0] not in (_BEGIN_RECORD if self._due is _Due.RECORD else _BEGIN_ERROR):
+            raise _malformed(f"{bytes(held[:64])!r} is no {'record' if self._due is _Due.RECORD else 'answer'}")
         end = held.find(b"\n", 0, LINE_LIMIT)
         if end < 0:
             if len(held) >= LINE_LIMIT:
@@ -175,12 +177,10 @@ class ScpRelay:
             return False
         line = bytes(held[:end])
         del held[: end + 1]
-        if line[:1] in (b"\1", b"\2"):
+        if line[0] in _BEGIN_ERROR:
             self._take_error(line)
-        elif self._due is _Due.RECORD:
-            self._take_record(line)
         else:
-            raise _malformed(f"{line[:64]!r} is no answer")
+            self._take_record(line)
         return True
 
     # --- what the giver says ---

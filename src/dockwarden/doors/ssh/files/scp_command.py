@@ -37,9 +37,19 @@ class Word:
         is_for_the_shell = not self.quoted[at] and (char in _PATTERNS or (char == ord("~") and at == 0))
         return bytes([char]) if char in _PLAIN or is_for_the_shell else b"\\" + bytes([char])
 
+    def has_pattern(self, *, is_last_too: bool) -> bool:
+        """Whether a shell fills in part of it: in its folders, or anywhere."""
+        end = len(self.text) if is_last_too else self._last_start
+        return any(self.text[at] in _PATTERNS and not self.quoted[at] for at in range(end))
+
+    @property
+    def _last_start(self) -> int:
+        """Where the last part begins, its slash included."""
+        return len(posixpath.split(self.text.rstrip(b"/"))[0].rstrip(b"/"))
+
     def last_name(self) -> str | None:
         """A pattern of what the last part of this path names; `None` where only the shell or the other end can tell."""
-        start = len(posixpath.split(self.text.rstrip(b"/"))[0].rstrip(b"/"))
+        start = self._last_start
         last = [at for at in range(start, len(self.text.rstrip(b"/"))) if self.text[at] != ord("/")]
         name = bytes(self.text[at] for at in last)
         if name in (b"", b".", b"..") or any(self.text[at] in _UNCLEAR and not self.quoted[at] for at in range(len(self.text))):
@@ -69,6 +79,11 @@ class ScpCommand:
         """The command to run there, in our own words: no other command can be in it."""
         flags = [(self.is_recursive, b"-r"), (self.keeps_times, b"-p"), (self.wants_folder, b"-d"), (True, b"-t" if self.is_upload else b"-f")]
         return b" ".join([b"scp", *[flag for is_set, flag in flags if is_set], b"--", *[word.line for word in self.words]])
+
+    @property
+    def hides_folders(self) -> bool:
+        """Whether a shell fills in more than the last name of a download (`/et*/x`): then a path says less than where it leads."""
+        return any(word.has_pattern(is_last_too=self.is_upload) for word in self.words)
 
     def source_of(self, name: bytes) -> bytes | None:
         """Of a download, the path that gives `name`, with patterns of its folders as they were asked; `None` where nothing is called so."""
