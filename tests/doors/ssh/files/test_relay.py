@@ -355,6 +355,7 @@ def test_a_read_of_too_much_is_made_smaller() -> None:
         pytest.param(sent.Open(2, b"/a", Flag.READ, PLAIN), [sent.Handle(2, b"up")], id="a handle that another file has"),
         pytest.param(sent.Realpath(2, b"/a"), [sent.Names(2, ())], id="no path"),
         pytest.param(sent.Realpath(2, b"/a"), [sent.Names(2, (sent.Name(b"a", b"", PLAIN),) * 2)], id="two paths"),
+        pytest.param(sent.Realpath(2, b"/a"), [sent.Names(2, (sent.Name(b"a" * (PATH_LIMIT + 1), b"", PLAIN),))], id="a path that is too long"),
         pytest.param(sent.Readlink(2, b"/a"), [sent.Names(2, (sent.Name(b"a\0b", b"", PLAIN),))], id="a zero byte in a path"),
         pytest.param(sent.Statvfs(2, b"/a"), [sent.Reply(2, b"short")], id="an extension's answer that is cut"),
         pytest.param(sent.Stat(2, b"/a"), [sent.Reply(2, b"x")], id="an extension's answer for none"),
@@ -390,6 +391,17 @@ def test_a_server_that_reads_more_than_was_asked_ends_the_session() -> None:
     session.client(sent.Read(2, handle, 0, 4))
 
     assert [] == session.server(sent.Data(2, memoryview(b"12345")))
+    assert [Side.SERVER] == [event.by for event in session.of(Broke)]
+
+
+def test_a_server_that_reads_of_what_is_closed_ends_the_session() -> None:
+    """Nothing is shown to a client that the record of a file, which is written by then, does not have."""
+    session = Session()
+    handle = session.open()
+    session.client(sent.Read(2, handle, 0, 4), sent.Close(3, handle))
+    session.server(ok(3))
+
+    assert [] == session.server(sent.Data(2, memoryview(b"late")))
     assert [Side.SERVER] == [event.by for event in session.of(Broke)]
 
 

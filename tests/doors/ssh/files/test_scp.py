@@ -200,6 +200,17 @@ def test_a_copy_that_is_cut_tells_how_far_it_came_once() -> None:
     assert [] == copy.relay.over() + copy.relay.client(b"x")
 
 
+@pytest.mark.parametrize(("command", "held"), [(UP, b"C0644 5"), (DOWN, b"\1scp: half an err")])
+def test_a_client_that_ends_in_the_middle_of_a_line_ends(command: bytes, held: bytes) -> None:
+    copy = Copy(command)
+    if command is UP:
+        copy.take()
+    copy.say(Side.CLIENT, held)
+    copy.do(copy.relay.client_eof())
+
+    assert 1 == len(copy.of(SendEnd))
+
+
 NAMES = [b"..", b".", b"../x", b"/etc/passwd", b"a/b", b"a\x1b[2J", b"a\x7f", b"a\0b"]
 
 

@@ -34,6 +34,7 @@ class Opened:
     is_written_whole: bool = True
     is_cut_to_written: bool = False
     is_closing: bool = False
+    is_done: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -82,6 +83,7 @@ class Opened:
         is_all_read = self.is_read_to_end or self.size == self.read.next
         read = self.read.moved(is_empty_known=self.may_read and is_all_read and not self.read.bytes)
         written = self.written.moved(is_empty_known=self.may_write and is_new)
+        self.is_done = True
         if self.taken_bytes != self.written.bytes:
             # INVARIANT: a digest is of what the server took, all of it.
             written = Moved(self.taken_bytes, "", written.ranges)

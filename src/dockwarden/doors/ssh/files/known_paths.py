@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-MOST_KNOWN = 1024
+MOST_KNOWN = 256
 _HERE = (b"", b".")
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from dockwarden.doors.ssh.files import codec
 from dockwarden.doors.ssh.files import packets as sent
-from dockwarden.doors.ssh.files.bounds import DATA_LIMIT, OUR_PACKET_LIMIT, fits, refused_here
+from dockwarden.doors.ssh.files.bounds import DATA_LIMIT, OUR_PACKET_LIMIT, PATH_LIMIT, fits, refused_here
 from dockwarden.doors.ssh.files.events import Allowed, Ask, Broke, Denied, Event, Send, SendEnd, Side, Verdict
 from dockwarden.doors.ssh.files.handles import HANDLE_LIMIT, Handles, Opened
 from dockwarden.doors.ssh.files.known_paths import KnownPaths
@@ -318,6 +318,8 @@ class Relay:
         assert opened is not None  # noqa: S101  a read has a handle
         if len(answer.data) > min(request.length, DATA_LIMIT):
             raise malformed(f"the server read {len(answer.data)} bytes where {request.length} were asked")
+        if opened.is_done:
+            raise malformed("the server reads of what is closed")
         self._events += opened.came(request.offset, answer.data)
         self._events += [Send(Side.CLIENT, codec.written_head(answer)), Send(Side.CLIENT, answer.data)]
 
@@ -338,7 +340,7 @@ class Relay:
                     raise malformed(f"the server shows {one.name[:64]!r} as the name of an entry")
             asked.opened.entries += len(answer.names)
         else:
-            if len(answer.names) != 1 or b"\0" in answer.names[0].name:
+            if len(answer.names) != 1 or b"\0" in answer.names[0].name or len(answer.names[0].name) > PATH_LIMIT:
                 raise malformed("the server answers a path with what is none")
             if isinstance(asked.request, sent.Realpath):
                 self._paths.learn(asked.request.path, answer.names[0].name)

@@ -133,19 +133,28 @@ class ScpRelay:
 
     def _run(self) -> list[Event]:
         """Take what can be taken, from whoever is to speak."""
-        side = self._giver
         try:
-            is_moving = not self.is_over
-            while is_moving:
-                side = self._taker if self._due in _ANSWERS else self._giver
-                is_moving = self._due is not _Due.VERDICT and self._step(self._held[side])
+            while not self.is_over and self._due is not _Due.VERDICT and self._step(self._held[self._speaker]):
+                pass
         except Malformed as error:
+            by = self._speaker
             self._end()
-            self._events.append(Broke(side, error.message))
-        if self._is_client_ended and not self._held[Side.CLIENT] and self._due is not _Due.VERDICT and not self._is_end_sent and not self.is_over:
+            self._events.append(Broke(by, error.message))
+        self._pass_on_end()
+        return self._given()
+
+    @property
+    def _speaker(self) -> Side:
+        """Whose turn it is."""
+        return self._taker if self._due in _ANSWERS else self._giver
+
+    def _pass_on_end(self) -> None:
+        """Once nothing more of what the client sent can go on, its end does; half a line is nothing."""
+        if not self._is_client_ended or self._is_end_sent or self.is_over or self._due is _Due.VERDICT:
+            return
+        if self._speaker is Side.CLIENT or not self._held[Side.CLIENT]:
             self._is_end_sent = True
             self._events.append(SendEnd())
-        return self._given()
 
     def _given(self) -> list[Event]:
         events, self._events = self._events, []
