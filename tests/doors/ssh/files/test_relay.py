@@ -394,6 +394,40 @@ def test_a_server_that_reads_more_than_was_asked_ends_the_session() -> None:
     assert [Side.SERVER] == [event.by for event in session.of(Broke)]
 
 
+@pytest.mark.parametrize("answer", [ok(2), sent.Handle(2, b"up"), sent.Data(2, memoryview(b"x"))])
+def test_a_deed_whose_answer_ends_the_session_is_told(answer: sent.Answer) -> None:
+    session = Session()
+    session.open()
+    session.client(sent.Open(2, b"/second", NEW, PLAIN))
+    session.server(answer)
+
+    assert [(b"/second", None), (b"/f", None)] == [(done.op.path, done.status) for done in session.of(FileDone)]
+
+
+def test_a_copy_within_the_server_leaves_no_digest_of_its_target() -> None:
+    session = Session()
+    source, target = session.open(Flag.READ, b"/a", b"u1"), session.open(NEW, b"/b", b"u2")
+    session.client(sent.Write(2, target, 0, memoryview(b"abc")))
+    session.server(ok(2))
+
+    assert [sent.CopyData(3, b"u1", 1, 2, b"u2", 4)] == session.client(sent.CopyData(3, source, 1, 2, target, 4))
+    session.do(session.relay.over())
+    assert [(Deed.COPY, ""), (Deed.READ, ""), (Deed.WRITE, "")] == [(done.op.deed, done.written.sha256) for done in session.of(FileDone)]
+
+
+def test_a_folder_is_told_with_how_much_it_showed_and_whether_that_was_all() -> None:
+    for code, expected in [(Code.EOF, (2, Code.OK, True)), (Code.PERMISSION_DENIED, (2, Code.PERMISSION_DENIED, False))]:
+        session = Session()
+        handle = session.opendir()
+        session.client(sent.Readdir(2, handle), sent.Readdir(3, handle))
+        session.server(sent.Names(2, (sent.Name(b".", b"", PLAIN), sent.Name(b"a", b"", PLAIN))), sent.Status(3, code, b""))
+        session.client(sent.Close(4, handle))
+        session.server(ok(4))
+
+        (done,) = session.of(FileDone)
+        assert expected == (done.entries, done.status, done.is_complete)
+
+
 def test_a_server_that_reads_of_what_is_closed_ends_the_session() -> None:
     """Nothing is shown to a client that the record of a file, which is written by then, does not have."""
     session = Session()

@@ -78,7 +78,7 @@ class Opened:
     def done(self, status: int | None) -> list[Event]:
         """It was closed, with `status`, or was still open when the session ended (`None`)."""
         events = [*self._kept(self.read.end(), is_upload=False), *self._kept(self.written.end(), is_upload=True)]
-        is_closed = status == Code.OK
+        is_closed = status == Code.OK == self.status
         is_new = is_closed and self.is_written_whole and (self.is_cut_to_written or bool(self.op.flags & STARTS_EMPTY))
         is_all_read = self.is_read_to_end or self.size == self.read.next
         read = self.read.moved(is_empty_known=self.may_read and is_all_read and not self.read.bytes)

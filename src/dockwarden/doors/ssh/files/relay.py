@@ -84,12 +84,14 @@ class Relay:
 
     def client(self, data: bytes) -> list[Event]:
         """The client sent `data`, which must not change while its events are in use."""
-        self._from_client.feed(data)
+        if not self.is_over:
+            self._from_client.feed(data)
         return self._run((Side.CLIENT, self._pull))
 
     def server(self, data: bytes) -> list[Event]:
         """The server sent `data`, which must not change while its events are in use."""
-        self._from_server.feed(data)
+        if not self.is_over:
+            self._from_server.feed(data)
         return self._run((Side.SERVER, self._take_answers), (Side.CLIENT, self._pull))
 
     def verdict(self, token: int, verdict: Verdict) -> list[Event]:
@@ -170,7 +172,8 @@ class Relay:
         if refusal is not None:
             self._answer(request.id, *refusal)
             return
-        asked = _Asked(request, len(packet), op_of(request, self._paths.canonical(getattr(request, "path", b""))))
+        whole = self._paths.canonical(request.path) if isinstance(request, sent.PathRequest | sent.PairRequest) else b""
+        asked = _Asked(request, len(packet), op_of(request, whole))
         if isinstance(request, sent.HandleRequest | sent.CopyData) and not self._find_opened(asked):
             return
         if isinstance(request, sent.Open | sent.Opendir) and not self._handles.reserve():
@@ -237,6 +240,7 @@ class Relay:
         if opened is not None:
             request = msgspec.structs.replace(request, handle=opened.upstream)
         if asked.target is not None:
+            self._events += asked.target.lose_written()
             request = msgspec.structs.replace(request, to_handle=asked.target.upstream)
         if isinstance(request, sent.Read):
             request = msgspec.structs.replace(request, length=min(request.length, DATA_LIMIT))
@@ -265,7 +269,8 @@ class Relay:
         wanted = ANSWERED_BY.get(type(asked.request), sent.Status)
         if type(answer) is not wanted and type(answer) is not sent.Status:
             raise malformed(f"the server answers {type(asked.request).__name__} with {type(answer).__name__}")
-        del self._asked[answer.id]
+        if asked.opened is not None and asked.opened.is_done and type(answer) is not sent.Status:
+            raise malformed("the server shows something of what is closed")
         if isinstance(answer, sent.Status):
             self._take_status(asked, answer, is_value_wanted=wanted is not sent.Status)
         elif isinstance(answer, sent.Data):
@@ -279,6 +284,8 @@ class Relay:
         else:
             assert isinstance(answer, sent.Reply)  # noqa: S101  the last of them
             self._take_reply(asked, answer)
+        # INVARIANT: last, so that a deed whose answer ends the session is still told.
+        del self._asked[answer.id]
 
     def _take_status(self, asked: _Asked, answer: sent.Status, *, is_value_wanted: bool) -> None:
         if is_value_wanted and answer.code == Code.OK:
@@ -289,8 +296,6 @@ class Relay:
             self._handles.give_back()
         if opened is not None:
             self._opened_status(request, opened, code, asked.moved_bytes)
-        if asked.target is not None:
-            self._events += asked.target.lose_written()
         self._done(asked, code)
         if asked.op is not None and asked.op.deed in _RENAMING:
             self._paths.forget()
@@ -318,8 +323,6 @@ class Relay:
         assert opened is not None  # noqa: S101  a read has a handle
         if len(answer.data) > min(request.length, DATA_LIMIT):
             raise malformed(f"the server read {len(answer.data)} bytes where {request.length} were asked")
-        if opened.is_done:
-            raise malformed("the server reads of what is closed")
         self._events += opened.came(request.offset, answer.data)
         self._events += [Send(Side.CLIENT, codec.written_head(answer)), Send(Side.CLIENT, answer.data)]
 
