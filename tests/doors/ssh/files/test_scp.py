@@ -94,12 +94,12 @@ def test_a_giver_that_waits_for_no_answer_is_held_back_and_loses_nothing() -> No
     assert b"" == copy.give(stream)
 
     for part in (b"C0644 5 x\n", b"hello\0", b"C0644 1 y\n", b"!\0"):
-        assert part == b"".join(bytes(event.data) for event in self_sent(copy))
+        assert part == b"".join(bytes(event.data) for event in next_sent(copy))
     copy.take()
     assert [digest(b"hello"), digest(b"!")] == [done.written.sha256 for done in copy.of(FileDone)]
 
 
-def self_sent(copy: Copy) -> list[Send]:
+def next_sent(copy: Copy) -> list[Send]:
     before = len(copy.events)
     copy.take()
     return [event for event in copy.events[before:] if isinstance(event, Send) and event.to is copy.taker]

@@ -27,7 +27,8 @@ How a door joins it. Both machines have the same methods; each returns events, t
 
 Pressure: the client is read only while `relay.wants_client`, the server only while `relay.wants_server`, and neither while what is sent to
 the other side does not drain. They change in any call, so look after each. A verdict that never comes holds up the session, no more.
-Nothing is sent to a server's standard error, and what it writes there goes to the client as of any command.
+What a server writes to its standard error goes to the client as of any command. OpenSSH's SFTP clients show a refusal's code, not its
+words, so a door that wants them read says a denial's words on the client's standard error as well (not for scp, which shows them).
 
 What is promised: each name and each change was judged before the server saw it, in the order in which they were asked; what was read or
 written through a handle was opened, and judged, for that; a digest in the ledger is of the bytes that moved, or is not there. What is not:

@@ -64,7 +64,6 @@ class _Entry:
     op: FileOp
     token: int
     line: bytes
-    name: bytes
     size: int
     is_folder: bool
     is_kept: bool = False
@@ -219,7 +218,7 @@ class ScpRelay:
         self._last_token += 1
         op = FileOp(deed, path, other, attributes=Attributes(size=None if is_folder else size, mode=mode))
         line = b"%c%04o %d %b\n" % (b"D" if is_folder else b"C", mode, 0 if is_folder else size, name)
-        self._entry = _Entry(op, self._last_token, line, name, size, is_folder)
+        self._entry = _Entry(op, self._last_token, line, size, is_folder)
         self._due = _Due.VERDICT
         self._events.append(Ask(op, self._last_token))
 
