@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import pty
@@ -231,6 +232,39 @@ def test_a_code_is_asked_for_where_policy_wants_one_and_is_good_once(bastion: Ba
     finally:
         policy.write_text(before)
         until(lambda: bastion.run("olga", "%web", "true", options=("-o", "BatchMode=yes")), lambda done: 0 == done.returncode)
+
+
+@pytest.mark.parametrize("protocol", ["-s", "-O"])
+def test_files_are_judged_apart_and_told_with_what_moved(bastion: Bastion, target: Target, tmp_path: Path, protocol: str) -> None:
+    """Who may only read may not write, whichever protocol; the ledger has path, size and digest."""
+    policy = bastion.warden.dir / "policies" / "more.cedar"
+    policy.write_text(
+        '@id("more-alice-reads")\npermit (principal == User::"alice", action in [Action::"ssh.sftp", Action::"ssh.sftp.read"], resource == Host::"web")\n'
+        'when { context.file.path == "" || context.file.path like "/home/*" };\n'
+    )
+    content = os.urandom(300_000)
+    there, here = Path("/home") / LOGIN / f"file{protocol}", tmp_path / "file"
+    there.write_bytes(content)
+
+    def scp(who: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+        options = [word if word != "-p" else "-P" for word in bastion.words(who, "")[1:-1]]
+        return subprocess.run(["scp", protocol, *options, *words], capture_output=True, timeout=20, check=False)
+
+    try:
+        done = until(lambda: scp("alice", f"alice%web@127.0.0.1:{there}", str(here)), lambda done: 0 == done.returncode)
+        assert content == here.read_bytes(), done.stderr
+        for words in ((str(here), f"alice%web@127.0.0.1:{there}.new"), ("alice%web@127.0.0.1:/etc/passwd", str(here))):
+            refused = scp("alice", *words)
+            assert (True, True) == (0 != refused.returncode, b"refused for alice" in refused.stderr), refused.stderr
+        assert not Path(f"{there}.new").exists()
+        assert 0 == scp("olga", str(here), f"olga%web@127.0.0.1:{there}.new").returncode
+    finally:
+        policy.unlink()
+    digest = hashlib.sha256(content).hexdigest()
+    told = [entry["detail"] for entry in bastion.warden.entries() if digest in json.dumps(entry.get("detail"))]
+    assert [("read", str(there)), ("write", f"{there}.new")] == [(one["deed"], one["path"]) for one in told]  # type: ignore[index]  # a table
+    marks = [data for _, code, data in events(bastion.warden, newest(bastion, "ssh.sftp")) if code == "m"]
+    assert any(mark.startswith(f"write {there}.new: done, 300000 bytes") for mark in marks), marks
 
 
 def until(deed: Callable[[], T], holds: Callable[[T], bool]) -> T:

@@ -176,7 +176,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("words", [("scp", "-O", "-rp"), ("rsync", "-rp")], ids=lambda words: " ".join(words))
+@pytest.mark.parametrize("words", [("scp", "-O", "-rp"), ("scp", "-s", "-rp"), ("rsync", "-rp")], ids=lambda words: " ".join(words))
 def test_files_go_there_and_back(ways: Ways, files: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
     for way in ways:
         with_config = [*words, "-F", str(way.config)] if words[0] == "scp" else list(words)
@@ -186,6 +186,21 @@ def test_files_go_there_and_back(ways: Ways, files: Path, tmp_path: Path, words:
         assert tree(files) == tree(there)
         assert (0, b"") == (done := way.run(*with_config, f"target:{there}/", str(back := tmp_path / f"back-{way.name}")))[::2], done
         assert tree(files) == tree(back / there.name if (back / there.name).is_dir() else back)
+
+
+def test_an_sftp_batch_says_and_does_the_same(ways: Ways, files: Path, tmp_path: Path) -> None:
+    found = []
+    for way in ways:
+        batch = tmp_path / f"{way.name}.batch"
+        batch.write_text(
+            f"cd {way.home}\nmkdir sftp\ncd sftp\nput -rp {files}\nls -1 files\nrename files/run files/ran\nchmod 600 files/ran\nln -s ran files/link\n"
+            f"-get nothing {tmp_path}\nget -rp files {tmp_path}/{way.name}-got\nrm files/link\n-rmdir files\npwd\n"
+        )
+        code, out, err = way.run("sftp", "-q", "-F", str(way.config), "-b", str(batch), "target")
+        found.append((code, *(text.replace(str(way.home).encode(), b"HOME").replace(way.name.encode(), b"WAY") for text in (out, err))))
+        assert (tmp_path / f"{way.name}-got" / "link").read_bytes() == b"#!/bin/sh\n"
+    assert found[0] == found[1]
+    assert 0 == found[0][0]
 
 
 def test_git_clones_and_pushes(ways: Ways, tmp_path: Path) -> None:
@@ -203,7 +218,7 @@ def test_git_clones_and_pushes(ways: Ways, tmp_path: Path) -> None:
 
 def test_many_sessions_go_over_one_connection(ways: Ways) -> None:
     for way in ways:
-        shared = ("-o", f"ControlPath={way.config}.mux", "-o", "ControlMaster=auto", "-o", "ControlPersist=20")
+        shared = ("-o", f"ControlPath=/var/tmp/{LOGIN}.{way.name}", "-o", "ControlMaster=auto", "-o", "ControlPersist=20")
         assert 0 == way.ssh(*shared, "target", "true")[0]
         running = [
             subprocess.Popen(["ssh", "-F", str(way.config), *shared, "target", f"cat; exit {n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

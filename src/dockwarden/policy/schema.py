@@ -29,8 +29,8 @@ SESSION_ACTIONS = ("session.list", "session.play", "session.export", "session.wa
 """What is asked about a session that is or was recorded; its owner is the person whose it is."""
 
 SSH_SHELL, SSH_EXEC = "ssh.shell", "ssh.exec"
-SSH_READ, SSH_WRITE, SSH_FORWARD = "ssh.sftp.read", "ssh.sftp.write", "ssh.forward.local"
-SSH_ACTIONS = (SSH_SHELL, SSH_EXEC, SSH_READ, SSH_WRITE, SSH_FORWARD)
+SSH_FILES, SSH_READ, SSH_WRITE, SSH_FORWARD = "ssh.sftp", "ssh.sftp.read", "ssh.sftp.write", "ssh.forward.local"
+SSH_ACTIONS = (SSH_SHELL, SSH_EXEC, SSH_FILES, SSH_READ, SSH_WRITE, SSH_FORWARD)
 """What is asked about a host that is reached by SSH."""
 
 HOST_ACTIONS = ("host.list", "host.write")
@@ -67,6 +67,8 @@ type Context = {
   reaches_engine: Bool,
   // Of a forwarded connection: where it goes, as the client wrote it.
   forward: { host: String, port: Long },
+  // Of a file that is copied (ssh.sftp.read, ssh.sftp.write): what is done, and to which names, as they were sent.
+  file: { deed: String, path: String, other: String },
 };
 """
 

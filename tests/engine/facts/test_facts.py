@@ -374,7 +374,7 @@ def test_any_member_gives_names_or_one_typed_refusal(member: str, content: bytes
 def test_the_context_always_has_every_attribute() -> None:
     for found in (Facts(), host(Privileged=True)):
         context = found.context()
-        assert {"escape", "foreign", "user", "image", "names", "binds", "ports", "via", "door", "envRestored", "env_secrets", "login", "reaches_engine", "forward"} == set(context)
+        assert {"escape", "foreign", "user", "image", "names", "binds", "ports", "via", "door", "envRestored", "env_secrets", "login", "reaches_engine", "forward", "file"} == set(context)
         assert {"isRoot", "isGiven", "isCaller", "isOtherAccount", "uid", "gid"} == set(context["user"])  # type: ignore[arg-type]  # a record
         assert {"registry", "repository", "tag", "digest", "isKnown", "state", "env_secrets"} == set(context["image"])  # type: ignore[arg-type]  # a record
 

@@ -69,6 +69,22 @@ class Far(Protocol):
         """End it."""
 
 
+class Through(Protocol):
+    """What stands between the two sides, where what passes is read and written afresh. It uses `pass_on`, `show`, `let_in`, `let_out`."""
+
+    def sent(self, data: bytes) -> None:
+        """The person sends something."""
+
+    def sent_all(self) -> None:
+        """They send nothing more."""
+
+    def shown(self, data: bytes) -> None:
+        """The other end shows something."""
+
+    def over(self) -> None:
+        """One of them is gone."""
+
+
 class Ending:
     """How a stream ended: with a status, by a signal, or just so."""
 
@@ -109,6 +125,7 @@ class Joint:
         self._near, self._over = near, over
         self._far: Far | None = None
         self.session: Session | None = None
+        self._through: Through | None = None
         self._early: list[bytes] = []
         self._early_bytes = 0
         self._is_early_over = self._is_over = self._is_shown_all = False
@@ -130,17 +147,17 @@ class Joint:
         """Record it, from now on: before anything passes."""
         self.session = session
 
-    def joined(self, far: Far) -> None:
+    def joined(self, far: Far, through: Through | None = None) -> None:
         """The other end is there: what the person has sent so far goes first."""
         if self.is_over:
             far.close()
             return
-        self._far = far
+        self._far, self._through = far, through
         early, self._early = self._early, []
         for data in early:
             self._send(far, data)
         if self._is_early_over:
-            far.write_eof()
+            self.sent_all()
         self._in.open(TAKING)
 
     # --- the person's side ---
@@ -159,6 +176,8 @@ class Joint:
         """They send nothing more; what is shown may go on."""
         if self._far is None:
             self._is_early_over = True
+        elif self._through is not None:
+            self._through.sent_all()
         else:
             self._far.write_eof()
 
@@ -179,7 +198,9 @@ class Joint:
         return self._record(lambda intake: intake.say(kind, words))
 
     def _send(self, far: Far, data: bytes) -> None:
-        if not self._is_over and self._record(lambda intake: intake.input(data)):
+        if self._through is not None:
+            self._through.sent(data)
+        elif not self._is_over and self._record(lambda intake: intake.input(data)):
             self.bytes_in += len(data)
             far.write(data)
             self._heed_fullness()
@@ -196,6 +217,10 @@ class Joint:
 
     def shown(self, data: bytes, *, is_error: bool = False) -> None:
         """It shows something."""
+        if self._through is not None and not is_error:
+            if not self.is_over:
+                self._through.shown(data)
+            return
         if self._is_over or not self._record(lambda intake: intake.output(data, Kind.ERROR if is_error else Kind.OUTPUT)):
             return
         self.bytes_out += len(data)
@@ -215,6 +240,33 @@ class Joint:
     def far_gone(self, ending: Ending) -> None:
         """It is gone."""
         self._end(ending, "")
+
+    # --- what stands between passes on ---
+
+    def pass_on(self, data: bytes) -> None:
+        """Send something to the other end that is recorded otherwise."""
+        if self._far is not None and not self._is_over:
+            self.bytes_in += len(data)
+            self._far.write(data)
+
+    def pass_on_end(self) -> None:
+        """Send nothing more there."""
+        if self._far is not None and not self._is_over:
+            self._far.write_eof()
+
+    def show(self, data: bytes) -> None:
+        """Show something that is recorded otherwise."""
+        if not self._is_over:
+            self.bytes_out += len(data)
+            self._near.show(data, is_error=False)
+
+    def let_in(self, reason: str, *, is_open: bool) -> None:
+        """Take more from the person, or hold them."""
+        (self._in.open if is_open else self._in.shut)(reason)
+
+    def let_out(self, reason: str, *, is_open: bool) -> None:
+        """Take more from the other end, or hold it."""
+        (self._out.open if is_open else self._out.shut)(reason)
 
     def _must_wait(self, session: Session, size: int) -> bool:
         if not self._near.is_terminal:
@@ -306,6 +358,8 @@ class Joint:
         if not words and self._shower is not None:
             with contextlib.suppress(Refused):
                 await asyncio.shield(self._shower)
+        if self._through is not None:
+            self._through.over()
         self._is_over = True
         if self._far is not None:
             self._far.close()

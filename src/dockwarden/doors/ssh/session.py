@@ -12,7 +12,7 @@ from typing import Protocol
 import asyncssh
 
 from dockwarden.doors.ssh.ends import End
-from dockwarden.doors.ssh.joint import Ending, Joint
+from dockwarden.doors.ssh.joint import Ending, Joint, Through
 from dockwarden.doors.ssh.table import Outcome, Where, row_of
 from dockwarden.engine.finding import masked
 from dockwarden.tape.frames import Kind
@@ -156,10 +156,10 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         """The variables that the client sent."""
         return self._channel.get_environment() if self._channel is not None else {}
 
-    def joined(self, end: End) -> None:
-        """The other end is there."""
+    def joined(self, end: End, through: Through | None = None) -> None:
+        """The other end is there, and what stands between, if anything does."""
         self.end = end
-        self.joint.joined(end)
+        self.joint.joined(end, through)
 
     # --- the joint's near side ---
 

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
 
 from dockwarden.doors.docker.trail import Trail
+from dockwarden.doors.ssh.copies import Copying, Judge, Told
 from dockwarden.doors.ssh.ends import ForwardEnd, HostEnd
+from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, shown
+from dockwarden.doors.ssh.files.relay import Relay
+from dockwarden.doors.ssh.files.scp import ScpRelay
+from dockwarden.doors.ssh.files.scp_command import read_scp
 from dockwarden.doors.ssh.forward import Forward
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.doors.ssh.inside import InsideLink, api_end, container_end
@@ -26,7 +33,7 @@ from dockwarden.doors.ssh.session import SshSession, Wish
 from dockwarden.engine.facts import Facts
 from dockwarden.hosts.hosts import LOGIN, Host
 from dockwarden.policy.decide import decide
-from dockwarden.policy.schema import SSH_EXEC, SSH_FORWARD, SSH_SHELL
+from dockwarden.policy.schema import SSH_EXEC, SSH_FILES, SSH_FORWARD, SSH_READ, SSH_SHELL, SSH_WRITE
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
 from dockwarden.tape.opening import Opening
@@ -39,6 +46,8 @@ from dockwarden.words.principal import Principal
 
 LONGEST_COMMAND = 300
 NOWHERE = ("", 0)
+ACTION_OF = {Right.READ: SSH_READ, Right.WRITE: SSH_WRITE}
+CHANGES = frozenset(Deed) - {Deed.READ, Deed.LIST, Deed.STAT, Deed.READLINK, Deed.SPACE, Deed.NAMES, Deed.RESOLVE}
 CARRIED = re.compile(r"(?:LANG|LC_[A-Z]{1,20}|GIT_PROTOCOL)=[A-Za-z0-9_.@:=-]{0,64}", re.ASCII)
 """What of a client's environment goes on."""
 
@@ -87,26 +96,73 @@ class PersonWays:
 
     async def _to_host(self, session: SshSession) -> None:
         wish = session.wish
-        action = SSH_SHELL if wish.command is None else SSH_EXEC
+        copy = None if wish.terminal or wish.command is None else read_scp(wish.command.encode())
+        action = SSH_FILES if wish.subsystem or copy else SSH_SHELL if wish.command is None else SSH_EXEC
         trail = self.trail(action)
         try:
-            if wish.subsystem:
-                raise Forbidden("ssh.not_open", "files go by scp -O so far, which is recorded as what it sends")
             host, login, upstream = await self._reached(action, trail)
+            if copy is not None and copy.hides_folders and self._looks_at_files():
+                raise Forbidden("ssh.hides_folders", "policy looks at folders, and a pattern hides which: name the folder, or copy by sftp")
             await trail.intent({"login": login, "command": wish.words[:LONGEST_COMMAND]})
             columns, rows = wish.size[:2] if wish.terminal else (0, 0)
-            about = f"{action}: {wish.words}" if wish.command is not None else action
             opening = self._opening(trail, action, host, login, columns=columns, rows=rows)
+            about = f"{action}: {wish.words}" if wish.words else action
             await self._taped(session.joint, opening, about, trail, is_terminal=session.is_terminal)
             environment = _carried(session.environment)
             if environment:
                 session.joint.said(Kind.MARK, f"environment: {' '.join(environment)}")
-            options: dict[str, Any] = {"encoding": None, "env": environment, **_terminal(wish)}
-            _, end = await upstream.create_session(lambda: HostEnd(session.joint), wish.command, **options)
+            command = os.fsdecode(copy.line) if copy is not None else wish.command
+            options: dict[str, Any] = {"encoding": None, "env": environment, "subsystem": wish.subsystem or None, **_terminal(wish)}
+            _, end = await upstream.create_session(lambda: HostEnd(session.joint), command, **options)
         except Refused as error:
             trail.refused(error)
             raise
-        session.joined(end)  # type: ignore[arg-type]  # it is what the factory made
+        relay = Relay() if wish.subsystem else ScpRelay(copy) if copy is not None else None
+        through = Copying(session.joint, relay, *self._of_files(host, login)) if relay is not None else None
+        session.joined(end, through)  # type: ignore[arg-type]  # it is what the factory made
+
+    # --- files ---
+
+    def _of_files(self, host: Host, login: str) -> tuple[Judge, Told]:
+        """What judges a deed, and what writes down how it ended."""
+
+        async def judge(op: FileOp) -> None:
+            trail = self._file_trail(op, host, login)
+            if op.rights and op.deed in CHANGES:
+                await trail.intent({"deed": str(op.deed), "path": shown(op.path), "other": shown(op.other)})
+
+        def told(op: FileOp, detail: dict[str, Any]) -> None:
+            trail = self.trail(_action_of(op))
+            trail.outcome(200, detail=detail, changing=op.deed in CHANGES)
+
+        return judge, told
+
+    def _file_trail(self, op: FileOp, host: Host, login: str) -> Trail:
+        """The record of a deed that is permitted. Raises: Forbidden: it is not, and that is written down."""
+        file = (str(op.deed), shown(op.path), shown(op.other))
+        trail = self.trail(_action_of(op))
+        actions = [ACTION_OF[right] for right in sorted(op.rights)]
+        try:
+            for action in actions:
+                trail.action = action
+                self._judge(action, host, login, trail, Facts(reaches_engine=self._reaches_engine, file=file))
+            if not actions:
+                self._judge_either(host, login, trail, file)
+        except Refused as error:
+            trail.refused(error)
+            raise
+        return trail
+
+    def _judge_either(self, host: Host, login: str, trail: Trail, file: tuple[str, str, str]) -> None:
+        facts = Facts(reaches_engine=self._reaches_engine, file=file)
+        with contextlib.suppress(Forbidden):
+            self._judge(SSH_READ, host, login, trail, facts)
+            return
+        self._judge(SSH_WRITE, host, login, trail, facts)
+
+    def _looks_at_files(self) -> bool:
+        looks = self._house.rulebook.rules.policies.looks[ResourceKind.HOST].ways
+        return any(way[:2] in {("context",), ("context", "file")} for way in looks)
 
     # --- forwarding ---
 
@@ -147,23 +203,21 @@ class PersonWays:
         name = self._wanted.host
         host = self._house.hosts.get(name)
         login = self._wanted.login or (host.login if host else "")
-        self._judge(action, host, login, trail, reaches_engine=False, forward=forward)  # nothing goes there for who may not in any case
+        self._judge(action, host, login, trail, Facts(forward=forward))  # nothing goes there for who may not in any case
         if host is None:
             raise _unseen(name)
         if not LOGIN.fullmatch(login):
             raise Forbidden("ssh.login", f"{login[:40]!r} is no account's name")
         upstream = await self._connected(host, login)
-        self._judge(action, host, login, trail, reaches_engine=self._reaches_engine, forward=forward)
+        self._judge(action, host, login, trail, Facts(reaches_engine=self._reaches_engine, forward=forward))
         return host, login, upstream
 
-    def _judge(
-        self, action: str, host: Host | None, login: str, trail: Trail, *, reaches_engine: bool, forward: tuple[str, int]
-    ) -> None:
+    def _judge(self, action: str, host: Host | None, login: str, trail: Trail, facts: Facts) -> None:
         """Return if policy permits it. Raises: Hidden, Forbidden."""
         name = self._wanted.host
         about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
-        facts = Facts(via="ssh", door=self._house.listen, login=login, reaches_engine=reaches_engine, forward=forward)
-        verdict = decide(Ask(self._principal, action, about, facts.context()), self._house.rulebook.rules.policies)
+        known = replace(facts, via="ssh", door=self._house.listen, login=login)
+        verdict = decide(Ask(self._principal, action, about, known.context()), self._house.rulebook.rules.policies)
         trail.judged(about, verdict, None)
         if verdict.is_allowed:
             return
@@ -226,6 +280,11 @@ class PersonWays:
         ]  # fmt: skip
         hosts = f"; hosts that you may know of: {', '.join(seen[:20])}" if seen else ""
         return f"there is no shell here: name a host ({person}%HOST) or a container ({person}%container.NAME) before the @{hosts}"
+
+
+def _action_of(op: FileOp) -> str:
+    """The action that a deed is recorded as: the graver one, where it is two."""
+    return SSH_WRITE if Right.WRITE in op.rights else SSH_READ
 
 
 def _terminal(wish: Wish) -> dict[str, Any]:

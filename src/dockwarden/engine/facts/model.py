@@ -51,8 +51,8 @@ class Facts:
     `escape` holds names of `escapes.CATALOGUE`, `foreign` the lower-case kinds of the things referred to that are neither the
     caller's nor shared, `moves` how the image names are held that the call would move. `env_secrets` are
     name and kind of each secret in clear, never a value. `effective` is the worked-out user for
-    `harden`, `None` where nothing runs. `login`, `reaches_engine` and
-    `forward` (a name or number, and a port) are those of a session on a host.
+    `harden`, `None` where nothing runs. `login`, `reaches_engine`,
+    `forward` (a name or number, and a port) and `file` (a deed, a path, and another) are those of a session on a host.
     """
 
     escape: frozenset[str] = frozenset()
@@ -70,6 +70,7 @@ class Facts:
     login: str = ""
     reaches_engine: bool = False
     forward: tuple[str, int] = ("", 0)
+    file: tuple[str, str, str] = ("", "", "")
 
     def context(self) -> Mapping[str, Plain]:
         """Return the Cedar context; every attribute is always there, so that no policy needs `has`."""
@@ -97,4 +98,5 @@ class Facts:
             "login": self.login,
             "reaches_engine": self.reaches_engine,
             "forward": {"host": self.forward[0], "port": self.forward[1]},
+            "file": {"deed": self.file[0], "path": self.file[1], "other": self.file[2]},
         }
