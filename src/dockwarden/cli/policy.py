@@ -27,7 +27,7 @@ from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
 from dockwarden.words.principal import NOBODY, Account, Principal
 
-app = typer.Typer(name="policy", no_args_is_help=True, help="What people may do, and why.")
+app = typer.Typer(no_args_is_help=True)
 
 FAILED, REFUSED, INVALID = 1, 2, 3
 SUPPOSED_UID = 1000
