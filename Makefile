@@ -7,7 +7,7 @@ up: venv            ## a private Engine where none is reachable, and dockwarden 
 
 test: check         ## all checks and all tests
 	@scripts/packages docker.io busybox-static iproute2 curl postgresql
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: venv         ## style, types, layers, locks, reference pages
 	.venv/bin/ruff check src tests scripts bench

@@ -107,6 +107,7 @@ def test_a_restart_waits_for_the_drain_of_the_one_before_and_then_serves(house: 
     stream.wait(10)
 
 
+@pytest.mark.alone
 def test_a_stop_does_not_wait_for_events_and_says_that_it_cut_a_stream(house: Warden) -> None:
     stream = following(house, "events")
     begun = time.monotonic()
@@ -119,6 +120,7 @@ def test_a_stop_does_not_wait_for_events_and_says_that_it_cut_a_stream(house: Wa
     stream.wait(10)
 
 
+@pytest.mark.alone
 def test_a_stop_with_nothing_under_way_is_over_at_once(house: Warden) -> None:
     begun = time.monotonic()
 

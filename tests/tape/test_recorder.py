@@ -83,6 +83,7 @@ async def test_its_key_is_for_its_recipients_and_nothing_is_in_clear(studio: Stu
     assert tape.key == b""
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     tape, other = await studio.begin(), await studio.begin()
@@ -119,6 +120,7 @@ async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio
     assert ("ended", b"unharmed") == (check_tape(studio.path(other), studio.public).state, outputs(studio, other))
 
 
+@pytest.mark.alone
 async def test_a_disk_that_hangs_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     tape = await studio.begin()
     right = Reels.append
