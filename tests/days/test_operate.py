@@ -176,7 +176,7 @@ def test_two_houses_of_one_plugin_name_do_not_take_each_other_s_socket(house: Wa
     assert 0 == one.docker("ps").returncode
     assert (engine.plugins / f"{name[1]}.sock").is_socket()
     assert 0 == one.stop()
-    engine.restart()  # it forgets the driver that is gone, and does not wait for it in every test to come
+    engine.forget_drivers()
 
 
 def test_healthz_and_metrics_say_how_it_is(house: Warden, engine: PrivateEngine) -> None:
