@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dockwarden.tape import recorder
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
@@ -81,6 +82,18 @@ async def test_its_key_is_for_its_recipients_and_nothing_is_in_clear(studio: Stu
 
     assert b"nobody else" not in stored
     assert tape.key == b""
+
+
+async def test_an_end_that_is_asked_for_at_once_goes_into_the_file_that_is_open(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who settled is told by the thread, and may ask for the end before the thread has gone on."""
+    tape = await studio.begin()
+    right = recorder.call_in_loop
+    monkeypatch.setattr(recorder, "call_in_loop", lambda *words: (right(*words), time.sleep(0.05)))
+    tape.add(Kind.OUTPUT, b"last")
+    await tape.settle()
+    await tape.end()
+
+    assert (["00000001.reel"], b"") == ([file.name for file in reels_of(studio.path(tape))], tape.key)
 
 
 @pytest.mark.alone
