@@ -22,10 +22,9 @@ from fixtures.warden import ALICE, BOB, Warden
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Without a deadline: how long one example takes depends on what else the machine does.
 hypothesis.settings.register_profile("fuzz", max_examples=int(os.environ.get("DOCKWARDEN_EXAMPLES", "100")), deadline=None)
-if "DOCKWARDEN_EXAMPLES" in os.environ:
-    hypothesis.settings.load_profile("fuzz")
-
+hypothesis.settings.load_profile("fuzz")
 
 LONG = ("days", "vault", "cli", "doors")
 """Folders of the tests that take longest: several processes begin with them, so that none is left alone with one in the end."""
