@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -14,21 +15,43 @@ import pytest
 from fixtures.accounts import Account, made_accounts
 from fixtures.clients import client
 from fixtures.engine import ENGINES, PrivateEngine, make_engine
+from fixtures.turns import turn
 from fixtures.warden import ALICE, BOB, Warden
 
+# Hundreds of processes are started here, and each would compile all of our modules where the environment forbids to keep them compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# Without a deadline: how long one example takes depends on what else the machine does.
 hypothesis.settings.register_profile("fuzz", max_examples=int(os.environ.get("DOCKWARDEN_EXAMPLES", "100")), deadline=None)
-if "DOCKWARDEN_EXAMPLES" in os.environ:
-    hypothesis.settings.load_profile("fuzz")
+hypothesis.settings.load_profile("fuzz")
+
+LONG = ("days", "vault", "cli", "doors")
+"""Folders of the tests that take longest: several processes begin with them, so that none is left alone with one in the end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark every property test, so that `make fuzz` finds those that will be written, too; leave Engine 28 to `make test-engines`."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_how_late)
     if "28" not in ENGINES:
         config.hook.pytest_deselected(items=[item for item in items if "engine28" in getattr(item, "fixturenames", ())])
         items[:] = [item for item in items if "engine28" not in getattr(item, "fixturenames", ())]
     for item in items:
         if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.fuzz)
+
+
+def _how_late(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Outermost, so that no test's time is counted while it waits for its turn."""
+    with turn(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -17,11 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from dockwarden.access.certificates import identify_certificate, server_context
 from dockwarden.access.claims import Claims
-from dockwarden.access.host_files import check_roots, describe_source
+from dockwarden.access.host_files import check_roots, describe_source, our_sockets
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot
 from dockwarden.access.peer import Peers, identify
 from dockwarden.access.rulebook import Rulebook
@@ -61,7 +60,6 @@ from dockwarden.doors.volumes.seal import Sealer, read_sealer
 from dockwarden.doors.volumes.uses import Uses
 from dockwarden.doors.volumes.whereabouts import Whereabouts
 from dockwarden.engine.call import Request
-from dockwarden.engine.known import ENGINE_SOCKETS
 from dockwarden.engine.routes.table import NEWEST
 from dockwarden.hosts.authority import Authority
 from dockwarden.hosts.pinned import PinnedHosts
@@ -209,12 +207,6 @@ async def learn_engine(house: House) -> None:
 def api_version(house: House) -> str:
     """The version that calls without one are sent as: the Engine's own, or the newest that the tables know."""
     return ".".join(map(str, min(house.engine.api, NEWEST))) if house.engine else ""
-
-
-def our_sockets(settings: Settings) -> tuple[str, ...]:
-    """Every socket that gives power over the Engine or over us."""
-    ours = [urlsplit(address).path for address in (settings.engine.address, *(door.listen for door in settings.doors)) if address.startswith("unix:")]
-    return tuple(dict.fromkeys((*ENGINE_SOCKETS, *ours, settings.engine.plugin_dir, str(settings.dir))))
 
 
 def build_resolver(house: House) -> Resolver:

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,23 @@ from dockwarden.settings import load_settings
 from fixtures.warden import PEOPLE, dockwarden
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """A folder that `init` made, with our people; no Engine is behind it."""
-    done = dockwarden("init", "--dir", str(tmp_path / "D"), "--engine", "unix:///nonexistent/docker.sock", "--registry", "registry.corp.test")
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `init` made; no Engine is behind it."""
+    folder = tmp_path_factory.mktemp("first") / "D"
+    done = dockwarden("init", "--dir", str(folder), "--engine", "unix:///nonexistent/docker.sock", "--registry", "registry.corp.test")
     assert 0 == done.returncode, done.stderr
-    (tmp_path / "D" / "people.toml").write_text(PEOPLE)
-    return tmp_path / "D" / "dockwarden.toml"
+    return folder
+
+
+@pytest.fixture
+def made(first: Path, tmp_path: Path) -> Path:
+    """The settings of a test's own copy of what `init` made, with our people."""
+    folder = shutil.copytree(first, tmp_path / "D")
+    (folder / "people.toml").write_text(PEOPLE)
+    settings = folder / "dockwarden.toml"
+    settings.write_text(settings.read_text().replace(str(first), str(folder)))
+    return settings
 
 
 def test_init_writes_everything_and_overwrites_nothing(made: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -293,10 +294,10 @@ permit (principal == User::"alice", action == Action::"secret.use", resource is 
 """
 
 
-@pytest.fixture
-def willing(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warden]:
+@pytest.fixture(scope="module")
+def willing(engine: PrivateEngine) -> Iterator[Warden]:
     """A dockwarden whose policies let alice have variables, and warn developers of secrets in clear where the starters forbid them."""
-    folder = Path("/var/tmp") / f"dwwilling{tmp_path_factory.getbasetemp().name}"
+    folder = Path("/var/tmp") / f"dwwilling{os.getpid()}"
     folder.mkdir(mode=0o755)
     made = Warden(folder, engine.address, volumes=True)
     made.init()
@@ -307,6 +308,7 @@ def willing(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> 
     yield made
     made.stop()
     made.remove()
+    engine.forget_drivers()
 
 
 def test_policy_may_let_a_value_be_a_variable_and_it_shows_as_the_reference(willing: Warden, engine: PrivateEngine) -> None:

@@ -79,6 +79,7 @@ def test_a_person_taken_out_of_the_file_is_nobody_on_connections_that_are_open(f
     assert 403 == fresh.curl("/v1.41/containers/json").status
 
 
+@pytest.mark.alone
 def test_killed_under_load_no_acknowledged_entry_is_lost_and_it_is_back_at_once(fresh: Warden) -> None:
     made: list[str] = []
     stop = threading.Event()

@@ -41,6 +41,7 @@ def warden_of_secrets(engine: PrivateEngine) -> Iterator[Warden]:
         made.docker("rm", "-fv", name)
     made.stop()
     made.remove()
+    engine.forget_drivers()
 
 
 def everywhere(warden: Warden, engine: PrivateEngine, values: list[bytes]) -> list[str]:

@@ -107,6 +107,7 @@ def test_a_restart_waits_for_the_drain_of_the_one_before_and_then_serves(house: 
     stream.wait(10)
 
 
+@pytest.mark.alone
 def test_a_stop_does_not_wait_for_events_and_says_that_it_cut_a_stream(house: Warden) -> None:
     stream = following(house, "events")
     begun = time.monotonic()
@@ -119,6 +120,7 @@ def test_a_stop_does_not_wait_for_events_and_says_that_it_cut_a_stream(house: Wa
     stream.wait(10)
 
 
+@pytest.mark.alone
 def test_a_stop_with_nothing_under_way_is_over_at_once(house: Warden) -> None:
     begun = time.monotonic()
 
@@ -174,7 +176,7 @@ def test_two_houses_of_one_plugin_name_do_not_take_each_other_s_socket(house: Wa
     assert 0 == one.docker("ps").returncode
     assert (engine.plugins / f"{name[1]}.sock").is_socket()
     assert 0 == one.stop()
-    engine.restart()  # it forgets the driver that is gone, and does not wait for it in every test to come
+    engine.forget_drivers()
 
 
 def test_healthz_and_metrics_say_how_it_is(house: Warden, engine: PrivateEngine) -> None:

@@ -37,6 +37,7 @@ def warden(there: Kv2, engine: PrivateEngine, tmp_path: Path) -> Iterator[Warden
     yield made
     made.stop()
     made.remove()
+    engine.forget_drivers()
 
 
 def test_a_container_gets_it_and_what_it_became_and_none_while_it_is_away(warden: Warden, there: Kv2) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import secrets
 import signal
 import sqlite3
@@ -155,8 +156,8 @@ def test_an_admin_reads_no_secret_of_another_s_by_a_container(home: Warden) -> N
     assert (True, True) == (done.returncode != 0, "people/alice/hers" in done.stderr)
 
 
-def test_one_person_does_not_fill_the_vault(engine: PrivateEngine, tmp_path: Path) -> None:
-    lone = Warden(Path("/var/tmp") / f"dwquota{tmp_path.parent.name}", engine.address, extra="\n[vault]\nperson_paths = 3\nperson_bytes = 5000\n")
+def test_one_person_does_not_fill_the_vault(engine: PrivateEngine) -> None:
+    lone = Warden(Path("/var/tmp") / f"dwquota{os.getpid()}", engine.address, extra="\n[vault]\nperson_paths = 3\nperson_bytes = 5000\n")
     lone.dir.mkdir(mode=0o755)
     lone.init()
     lone.start()

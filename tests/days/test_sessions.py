@@ -207,6 +207,7 @@ def test_who_may_see_which(warden: Warden) -> None:
     assert {("intent", "session.export"), ("refused", "session.export")} <= {(entry["kind"], entry["action"]) for entry in about}
 
 
+@pytest.mark.alone
 def test_a_session_is_watched_while_it_lasts_and_ended_from_outside(warden: Warden) -> None:
     with container(warden, "watched"):
         terminal = Terminal(warden, "exec", "-it", "watched", "sh")

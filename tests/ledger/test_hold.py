@@ -83,6 +83,7 @@ def test_a_holder_that_is_stopping_is_waited_for_and_that_is_said_once(file: Pat
     process.wait()
 
 
+@pytest.mark.alone
 def test_a_holder_that_does_not_stop_in_time_is_named(file: Path) -> None:
     process = other(file, STOPPING)
     try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dockwarden.tape import recorder
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
@@ -83,6 +84,19 @@ async def test_its_key_is_for_its_recipients_and_nothing_is_in_clear(studio: Stu
     assert tape.key == b""
 
 
+async def test_an_end_that_is_asked_for_at_once_goes_into_the_file_that_is_open(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who settled is told by the thread, and may ask for the end before the thread has gone on."""
+    tape = await studio.begin()
+    right = recorder.call_in_loop
+    monkeypatch.setattr(recorder, "call_in_loop", lambda *words: (right(*words), time.sleep(0.05)))
+    tape.add(Kind.OUTPUT, b"last")
+    await tape.settle()
+    await tape.end()
+
+    assert (["00000001.reel"], b"") == ([file.name for file in reels_of(studio.path(tape))], tape.key)
+
+
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     tape, other = await studio.begin(), await studio.begin()
@@ -119,6 +133,7 @@ async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio
     assert ("ended", b"unharmed") == (check_tape(studio.path(other), studio.public).state, outputs(studio, other))
 
 
+@pytest.mark.alone
 async def test_a_disk_that_hangs_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     tape = await studio.begin()
     right = Reels.append

@@ -16,10 +16,12 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from dockwarden.access.impersonate import as_account, libc
-from dockwarden.engine.known import BindSource
+from dockwarden.engine.known import ENGINE_SOCKETS, BindSource
 from dockwarden.engine.mounts import clean, is_below
+from dockwarden.settings import Settings
 from dockwarden.words.errors import BadConfig, Broken, Forbidden, Refused
 from dockwarden.words.principal import Account
 
@@ -182,3 +184,9 @@ def _may(fd: int, mode: int) -> bool:
     if code == errno.ENOSYS:
         raise Broken("host.kernel", "this kernel cannot tell what an account may do with an open file (faccessat2); use Linux 5.8 or newer")
     return False
+
+
+def our_sockets(settings: Settings) -> tuple[str, ...]:
+    """Every socket that gives power over the Engine or over us."""
+    ours = [urlsplit(address).path for address in (settings.engine.address, *(door.listen for door in settings.doors)) if address.startswith("unix:")]
+    return tuple(dict.fromkeys((*ENGINE_SOCKETS, *ours, settings.engine.plugin_dir, str(settings.dir))))

@@ -1,4 +1,4 @@
-"""The command line: `dockwarden NOUN VERB`, one noun a file.
+"""The command line: `dockwarden NOUN VERB`, one noun a file; which there are is in commands.py.
 
 Exit codes: 0 done, 1 failed, 2 refused by policy, 3 invalid input (an unknown option, too). It asks the same core as the doors and decides nothing.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dockwarden import __version__
+from dockwarden.cli.commands import Commands
 from dockwarden.words.errors import BadConfig, Refused
 
 FAILED, REFUSED, INVALID = 1, 2, 3
@@ -21,27 +22,11 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 
 def build() -> typer.Typer:
     """The whole command tree."""
-    from dockwarden.cli import host, ledger, policy, secret, session, totp, vault
-    from dockwarden.cli.doctor import doctor
-    from dockwarden.cli.init import init
-    from dockwarden.cli.serve import serve
-    from dockwarden.cli.whoami import whoami
-
     app = typer.Typer(
-        name="dockwarden", no_args_is_help=True, pretty_exceptions_enable=False, help="Privileged access for container hosts.",
+        cls=Commands, name="dockwarden", no_args_is_help=True, pretty_exceptions_enable=False, help="Privileged access for container hosts.",
         epilog=EXIT_CODES,
     )
     app.callback()(_top)
-    for command in (init, serve, whoami, doctor):
-        app.command()(command)
-    app.add_typer(host.app, name="host")
-    app.add_typer(host.ca, name="ca")
-    app.add_typer(ledger.app, name="ledger")
-    app.add_typer(policy.app, name="policy")
-    app.add_typer(secret.app, name="secret")
-    app.add_typer(session.app, name="session")
-    app.add_typer(totp.app, name="totp")
-    app.add_typer(vault.app, name="vault")
     return app
 
 

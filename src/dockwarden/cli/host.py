@@ -1,4 +1,4 @@
-"""`dockwarden host`: the hosts that people reach through the SSH door; and `dockwarden ca show`: the keys that prove us to them."""
+"""`dockwarden host`: the hosts that people reach through the SSH door."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from rich.table import Table
 
 from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
-from dockwarden.hosts.authority import NAMES, read_public
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
 
-app = typer.Typer(name="host", no_args_is_help=True, help="Hosts that people reach by SSH through dockwarden.")
-ca = typer.Typer(name="ca", no_args_is_help=True, help="The certificate authorities of the SSH door.")
+app = typer.Typer(no_args_is_help=True)
 SEEN_S = 10.0
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="what people call it: ssh PERSON%NAME@…")]
@@ -77,17 +75,6 @@ def remove(name: Name, config: Config = USUAL_PLACE) -> None:
     Example: dockwarden host remove web
     """
     typer.echo(f"{ask(load_settings(config), 'host/remove', {'name': name})['name']} is no longer reached")
-
-
-@ca.command()
-def show(name: Annotated[str, typer.Argument(help=" or ".join(NAMES))], config: Config = USUAL_PLACE) -> None:
-    """Print the public key of an authority: ssh-user for the TrustedUserCAKeys of hosts, ssh-host for the known_hosts of clients.
-
-    Example: dockwarden ca show ssh-user
-    """
-    if name not in NAMES:
-        raise BadConfig(name, "is no authority", f"there are {' and '.join(NAMES)}")
-    typer.echo(read_public(load_settings(config).authority_dir, name), nl=False)
 
 
 def _approved(address: str, *, yes: bool) -> str:

@@ -25,7 +25,7 @@ from dockwarden.ledger.verify import Verifier
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
 
-app = typer.Typer(name="ledger", no_args_is_help=True, help="The record of who did what, and why it was allowed.")
+app = typer.Typer(no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON objects, one a line")]
 KINDS = ("intent", "outcome", "read", "refused", "observed", "event", "opened", "closed", "recovered", "retired", "vault")

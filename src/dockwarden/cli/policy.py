@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dockwarden.access.host_files import describe_source
+from dockwarden.access.host_files import describe_source, our_sockets
 from dockwarden.access.peer import host_groups
 from dockwarden.access.people import People, parse_people
 from dockwarden.cli.dockerline import Call, Surroundings, read_line
@@ -27,7 +27,7 @@ from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
 from dockwarden.words.principal import NOBODY, Account, Principal
 
-app = typer.Typer(name="policy", no_args_is_help=True, help="What people may do, and why.")
+app = typer.Typer(no_args_is_help=True)
 
 FAILED, REFUSED, INVALID = 1, 2, 3
 SUPPOSED_UID = 1000
@@ -276,8 +276,6 @@ def _court(config: Path | None) -> Court:
         note = f"(no settings at {USUAL_PLACE}: judged by the starter policies, the caller being one of developers; --config FILE says otherwise)"
         return Court(load(texts), People(), _host_world(()), is_starter=True, notes=(note, ""))
     settings = load_settings(config or USUAL_PLACE)
-    from dockwarden.wiring import our_sockets  # loads the whole server, which the other commands have no use for
-
     world = replace(_host_world(settings.binds.roots), sockets=our_sockets(settings))
     doors = frozenset(door.as_ for door in settings.doors if door.as_)
     return Court(load_policies(settings.policy_dir), _people(settings), world, doors)

@@ -9,20 +9,22 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from dockwarden.cli.control import ask
-from dockwarden.cli.imports import Plan, path_of, plan
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.cli.replace import original, replacement
 from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
 
-app = typer.Typer(name="secret", no_args_is_help=True, help="Secrets by path, from the vault.")
+if TYPE_CHECKING:
+    from dockwarden.cli.imports import Plan
+
+app = typer.Typer(no_args_is_help=True)
 
 SecretPath = Annotated[str, typer.Argument(metavar="PATH", help="where the secret is kept, as prod/db/password")]
 Versions = Annotated[list[int] | None, typer.Option("--version", help="only this version; repeat it")]
@@ -172,6 +174,8 @@ def import_(
 
     Example: dockwarden secret import .env --under people/alice/shop
     """
+    from dockwarden.cli.imports import path_of, plan  # loads the finder, which the other verbs have no use for
+
     settings = load_settings(config)
     with original(file) as old:
         planned = plan(old.text, str(file), under, only or ())

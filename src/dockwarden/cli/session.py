@@ -33,7 +33,7 @@ from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.verify import Checked, Known, check_tape
 from dockwarden.words.errors import BadConfig
 
-app = typer.Typer(name="session", no_args_is_help=True, help="Sessions: what is recorded now, and the tapes of what was.")
+app = typer.Typer(no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="the session's id, or its beginning")]
 ID_CHARS = 28

@@ -12,7 +12,7 @@ from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.settings import load_settings
 
-app = typer.Typer(name="totp", no_args_is_help=True, help="Second factors: codes of six digits, asked for where policy wants them.")
+app = typer.Typer(no_args_is_help=True)
 
 Person = Annotated[str, typer.Argument(metavar="[PERSON]", help="whose; yours if left out")]
 

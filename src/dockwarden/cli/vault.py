@@ -32,7 +32,7 @@ from dockwarden.vault.verify import verify as check
 from dockwarden.words.errors import BadConfig, Refused
 from dockwarden.words.secret import Secret
 
-app = typer.Typer(name="vault", no_args_is_help=True, help="The vault itself: sealed or open, and its keys.")
+app = typer.Typer(no_args_is_help=True)
 
 SHARES = re.compile(r"([0-9]{1,2})-of-([0-9]{1,2})", re.ASCII)
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import asyncssh
 
+from dockwarden.hosts.public import HOST, NAMES, USER
 from dockwarden.vault.keeper import KeepsSecrets, Secrets
 from dockwarden.vault.paths import OURS
-from dockwarden.words.errors import BadConfig, Hidden
+from dockwarden.words.errors import Hidden
 from dockwarden.words.secret import Secret
 
-USER, HOST = "ssh-user", "ssh-host"
-NAMES = (USER, HOST)
 BY = "dockwarden"
 MINUTES = 5
 BACK_S = 60
@@ -70,14 +69,6 @@ class Authority:
             return bytes(made.export_certificate())
 
         return asyncssh.import_certificate(await self._keeper.run(sign))
-
-
-def read_public(folder: Path, name: str) -> str:
-    """The public key of an authority, as OpenSSH writes it. Raises: BadConfig: it is not there yet."""
-    try:
-        return (folder / f"{name}.pub").read_text("ascii")
-    except OSError:
-        raise BadConfig(str(folder / f"{name}.pub"), "is not there yet", "start dockwarden with its vault open: it makes it") from None
 
 
 def _key(vault: Secrets, name: str) -> asyncssh.SSHKey:

@@ -368,9 +368,9 @@ class Recorder:
                 tape.oldest_us = tape.waiting[0].at_us if tape.waiting else tape.now_us
             ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or tape.broken]
             tape.waiters = [] if tape.broken else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
-        call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
-        if tape.ending is not None:
+        if flags:  # not `tape.ending`: that may have been asked for since, and is not written yet
             tape.close()
+        call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
 
     def _fail(self, tape: Tape, why: str) -> None:
         with self._lock:

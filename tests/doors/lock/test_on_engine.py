@@ -97,6 +97,7 @@ async def test_the_proof_shows_another_plugins_lock_for_what_it_is(locked: Plugi
     assert "not by this lock" in proof.what
 
 
+@pytest.mark.alone
 def test_streams_pass_the_lock(locked: Plugins) -> None:
     """An Engine with such a plugin holds answers back to show them; what streams must stream all the same."""
     locked.engine.reload({"authorization-plugins": []})

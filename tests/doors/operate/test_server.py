@@ -72,6 +72,7 @@ def test_any_other_path_says_what_there_is(server: OperateServer) -> None:
     assert (404, "there are /healthz and /metrics\n") == get(server, "/")
 
 
+@pytest.mark.alone
 def test_it_ends_at_once_idle_or_after_a_call(metrics: Metrics) -> None:
     for calls in (0, 2):
         server = OperateServer("127.0.0.1:0", metrics, lambda: PARTS)
