@@ -108,6 +108,13 @@ class TapeSettings(Section, frozen=True, kw_only=True):
     stall_s: Annotated[float, _positive("how long, in seconds, a piece may wait to be recorded before its session ends")] = 0.75
 
 
+class SessionSettings(Section, frozen=True, kw_only=True):
+    """Sessions that policy wants watched."""
+
+    watcher_wait_s: Annotated[float, _positive("how long, in seconds, a session waits for its watcher before it is refused")] = 300.0
+    watcher_gone_s: Annotated[float, _positive("how long, in seconds, it is paused without one before it ends")] = 60.0
+
+
 class VaultSettings(Section, frozen=True, kw_only=True):
     """Where secrets are kept."""
 
@@ -171,6 +178,7 @@ class Settings(Section, frozen=True, kw_only=True):
     images: ImageSettings = ImageSettings()
     ledger: LedgerSettings = LedgerSettings()
     limits: LimitSettings = LimitSettings()
+    sessions: SessionSettings = SessionSettings()
     tapes: TapeSettings = TapeSettings()
     vault: VaultSettings = VaultSettings()
     veil: VeilSettings = VeilSettings()

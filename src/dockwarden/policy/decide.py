@@ -9,7 +9,7 @@ import cedarpy
 
 from dockwarden.policy.expression import LABELS, Path
 from dockwarden.policy.load import NO_FACTS, PolicySet
-from dockwarden.policy.schema import groups_of
+from dockwarden.policy.schema import SESSION_START, groups_of
 from dockwarden.words.ask import Ask, Plain, Resource, Verdict, Why
 
 _PARENTS: dict[str, list[dict[str, str]]] = {}
@@ -47,19 +47,18 @@ def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
         resource.id if "id" in needs else "",
         resource.name if "name" in needs else "",
         tuple(sorted(resource.labels.items())) if LABELS in needs else (),
-        _seen(ask.context, policies.looks) if ask.context else principal.via if "context.via" in needs else (),
+        _seen(ask.context, policies.session_facts if ask.action == SESSION_START else policies.facts) if ask.context else principal.via if "context.via" in needs else (),
     )
 
 
-def _seen(context: Mapping[str, Plain], looks: frozenset[Path]) -> tuple[Any, ...]:
-    """What of a context is looked at. The order is that of `looks`, which is the same for the life of a policy set."""
+def _seen(context: Mapping[str, Plain], ways: tuple[Path, ...]) -> tuple[Any, ...]:
+    """What of a context is looked at, in the order of `ways`."""
     seen: list[Any] = []
-    for way in looks:
-        if way[0] == "context":
-            value: Any = context
-            for name in way[1:]:
-                value = value[name]
-            seen.append(_hashable(value) if isinstance(value, Mapping) else value)
+    for way in ways:
+        value: Any = context
+        for name in way:
+            value = value[name]
+        seen.append(_hashable(value) if isinstance(value, Mapping) else value)
     return tuple(seen)
 
 

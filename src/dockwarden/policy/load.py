@@ -17,7 +17,7 @@ from dockwarden.engine.facts import Facts
 from dockwarden.engine.obligations import parse_obligations
 from dockwarden.policy.cache import Verdicts
 from dockwarden.policy.expression import Path, mentions
-from dockwarden.policy.schema import GROUPS, actions, attribute_names, schema_text
+from dockwarden.policy.schema import GROUPS, SESSION_FACTS, actions, attribute_names, schema_text
 from dockwarden.policy.slices import Slices
 from dockwarden.policy.source import Statement, statements
 from dockwarden.policy.vocabulary import unknown_words
@@ -54,7 +54,8 @@ class PolicySet:
     """Policies that loaded whole.
 
     `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at: two
-    asks that differ in nothing a policy looks at are one ask. `needs` has them in short: attributes of a resource (`name`, `labels`) and
+    asks that differ in nothing a policy looks at are one ask. `facts` are those of a context, `session_facts` those and what `session.start`
+    alone has: no policy about anything else can look at that, so one that asks for the hour costs other asks nothing. `needs` has them in short: attributes of a resource (`name`, `labels`) and
     facts (`context.via`). `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
     """
 
@@ -62,6 +63,8 @@ class PolicySet:
     rules: Mapping[str, Rule]
     looks: frozenset[Path]
     needs: frozenset[str]
+    facts: tuple[Path, ...]
+    session_facts: tuple[Path, ...]
     slices: Slices = field(repr=False)
     verdicts: Verdicts = field(default_factory=Verdicts, repr=False)
 
@@ -93,7 +96,9 @@ def load(files: Mapping[str, str]) -> PolicySet:
             rules[rule.id] = rule
     digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
     looks = _looks(rules.values())
-    return PolicySet(digest, rules, looks, _needs(looks), Slices({id: rule.source for id, rule in rules.items()}))
+    session_facts = tuple(way[1:] for way in looks if way[0] == "context")
+    facts = tuple(way for way in session_facts if way[:1] == () or way[0] not in SESSION_FACTS)
+    return PolicySet(digest, rules, looks, _needs(looks), facts, session_facts, Slices({id: rule.source for id, rule in rules.items()}))
 
 
 def _rules(name: str, text: str) -> Iterator[Rule]:

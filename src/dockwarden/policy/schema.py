@@ -28,6 +28,12 @@ VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "v
 SESSION_ACTIONS = ("session.list", "session.play", "session.export", "session.watch", "session.kill")
 """What is asked about a session that is or was recorded; its owner is the person whose it is."""
 
+SESSION_START = "session.start"
+"""Whether a session that another action let begin (`exec.start`, `container.attach`, a shell) may begin here and now, and on what terms."""
+
+SESSION_LOCK = "session.lock"
+"""Whether sessions of a person, on a target, may be locked and unlocked; its owner is that person, its name that target."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -49,6 +55,19 @@ type Context = {
   env_secrets: { names: Set<String>, kinds: Set<String> },
 };
 """
+
+OF_SESSIONS = """\
+  // Where the person is: "unix" on this machine, else an address; and the same as an address, which on this machine is 127.0.0.1.
+  source: String,
+  address: ipaddr,
+  // What time it is, in UTC: 0 to 23, and 1 (Monday) to 7.
+  hour: Long,
+  weekday: Long,
+  // What would begin: "exec", "attach", "shell", …; in a terminal or not.
+  session: { kind: String, isTerminal: Bool },
+"""
+"""What the context of `session.start` has beside the facts of the call. No other action has it."""
+SESSION_FACTS = frozenset({"source", "address", "hour", "weekday", "session"})
 
 LOOK = (
     "system.info", "system.events", "system.df", "container.list", "container.inspect", "container.top", "container.stats",
@@ -74,7 +93,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "networks": ("network.create", "network.connect", "network.disconnect", "network.remove", "network.prune"),
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
-    "sessions": SESSION_ACTIONS,
+    "sessions": (*SESSION_ACTIONS, SESSION_LOCK),
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -91,7 +110,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.PATH)
     for action in VAULT_ACTIONS:
         kinds[action].add(Kind.SYSTEM)
-    for action in SESSION_ACTIONS:
+    for action in (*SESSION_ACTIONS, SESSION_START, SESSION_LOCK):
         kinds[action].add(Kind.SESSION)
     kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
@@ -114,10 +133,12 @@ def schema_text() -> str:
     lines = ["entity Group;", "entity User in [Group] { name: String };"]
     for kind in Kind:
         lines.append(f"entity {kind.value} {{ id: String, name: String, owner: String, isShared: Bool }} tags String;")
-    lines += [CONTEXT.rstrip(), *(f'action "{name}";' for name in sorted(GROUPS))]
+    session_context = CONTEXT.replace("type Context", "type SessionContext").replace("};", f"{OF_SESSIONS}}};")
+    lines += [CONTEXT.rstrip(), session_context.rstrip(), *(f'action "{name}";' for name in sorted(GROUPS))]
     for action, kinds in actions().items():
         parents = ", ".join(f'"{name}"' for name in groups_of(action))
         where = f" in [{parents}]" if parents else ""
         resources = ", ".join(sorted(kind.value for kind in kinds))
-        lines.append(f'action "{action}"{where} appliesTo {{ principal: User, resource: [{resources}], context: Context }};')
+        context = "SessionContext" if action == SESSION_START else "Context"
+        lines.append(f'action "{action}"{where} appliesTo {{ principal: User, resource: [{resources}], context: {context} }};')
     return "\n".join(lines) + "\n"

@@ -72,6 +72,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.is_lost = False
         self.on_room: Callable[[bool], None] | None = None
 
+    @property
+    def source(self) -> str:
+        """Where the client is: `unix`, or its IP address."""
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else "unix"
+
     # --- what the loop does with it ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
