@@ -37,6 +37,7 @@ def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
     INVARIANT: whatever `_principal`, `_action`, `_resource` and the context hand to Cedar is in here, as far as a policy looks at it.
     """
     principal, resource, needs = ask.principal, ask.resource, policies.needs
+    facts = policies.session_facts if ask.action == SESSION_START else policies.facts
     return (
         principal.name,
         principal.groups,
@@ -47,7 +48,7 @@ def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
         resource.id if "id" in needs else "",
         resource.name if "name" in needs else "",
         tuple(sorted(resource.labels.items())) if LABELS in needs else (),
-        _seen(ask.context, policies.session_facts if ask.action == SESSION_START else policies.facts) if ask.context else principal.via if "context.via" in needs else (),
+        _seen(ask.context, facts) if ask.context else principal.via if "context.via" in needs else (),
     )
 
 

@@ -54,9 +54,10 @@ class PolicySet:
     """Policies that loaded whole.
 
     `version` is a digest of their texts. `looks` are the ways from `context`, `resource` and `principal` that any policy looks at: two
-    asks that differ in nothing a policy looks at are one ask. `facts` are those of a context, `session_facts` those and what `session.start`
-    alone has: no policy about anything else can look at that, so one that asks for the hour costs other asks nothing. `needs` has them in short: attributes of a resource (`name`, `labels`) and
-    facts (`context.via`). `slices` holds the policies ready to decide, `verdicts` what was decided; both die with this set.
+    asks that differ in nothing a policy looks at are one ask. `needs` has them in short: attributes of a resource (`name`, `labels`) and
+    facts (`context.via`). `facts` are the ways into a context, `session_facts` with those that `session.start` alone has: no policy about
+    anything else can look there, so one that asks for the hour costs other asks nothing. `slices` holds the policies ready to decide,
+    `verdicts` what was decided; both die with this set.
     """
 
     version: str

@@ -40,6 +40,8 @@ STARTS = frozenset({"container.start", "container.restart"})
 RAW_STREAM = ((b"content-type", b"application/vnd.docker.raw-stream"),)
 MULTIPLEXED = ((b"content-type", b"application/vnd.docker.multiplexed-stream"),)
 MOST_SAID = 500
+NOT_BEGUN = 126
+"""The exit status of an exec that we let not begin after its stream had: of one that never ran the Engine has none, and clients take 0."""
 GRACE_S = 30.0
 """How long after a call that broke off its image names stay claimed."""
 
@@ -127,6 +129,8 @@ class Carrier:
         if answer.status == 200 and is_veiled(action):
             try:
                 said: Any = veil(action, msgspec.json.decode(answer.body), self.sight.view(exchange.principal, policies, unshown))
+                if action == "exec.inspect" and self.taper.has_not_begun(str(said["ID"])):
+                    said["ExitCode"] = NOT_BEGUN
             except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
                 raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
@@ -219,17 +223,17 @@ class Carrier:
         taped.say_early = exchange.say
         taped.tell(taped.vigil.waiting_words)
         try:
-            await exchange.unless_gone(taped.vigil.begin())
-            answer = await exchange.unless_gone(self._upgraded(prepared))
+            await exchange.unless_gone(taped.vigil.begin(), may_listen_on=True)
+            answer = await exchange.unless_gone(self._upgraded(prepared), may_listen_on=True)
         except ClientGone:
             raise
         except Refused as error:
-            taped.tell(error.message)
+            self.taper.not_begun(taped, error.message)
             return
         if isinstance(answer, Hijacked):
             await exchange.hijack(answer, taped, taped.joined)
         else:
-            taped.tell(f"the Engine did not begin it: {answer.body[:MOST_SAID].decode('utf-8', 'replace').strip()}")
+            self.taper.not_begun(taped, f"the Engine did not begin it: {answer.body[:MOST_SAID].decode('utf-8', 'replace').strip()}")
 
     async def _upgraded(self, prepared: Prepared) -> WholeAnswer | Hijacked:
         return await self.link.upgrade(prepared.request, prepared.call.headers.get("upgrade", ""))

@@ -134,18 +134,22 @@ class Exchange:
         while piece := await body.take():
             yield piece
 
-    async def unless_gone(self, work: Awaitable[T]) -> T:
-        """Await `work`, but give it up as soon as the client goes away.
+    async def unless_gone(self, work: Awaitable[T], *, may_listen_on: bool = False) -> T:
+        """Await `work`, but give it up as soon as the client goes away; one that sends no more has, unless it `may_listen_on`.
 
         Raises:
             ClientGone: the client went first; `work` was cancelled.
         """
-        if self.is_client_gone:
+
+        def is_gone() -> bool:
+            return self._connection.is_lost if may_listen_on else self._connection.is_gone
+
+        if is_gone():
             if asyncio.iscoroutine(work):
                 work.close()
             raise ClientGone
         leaving = Leaving(asyncio.current_task())
-        self.on_gone = leaving.now
+        self.on_gone = lambda: leaving.now() if is_gone() else None
         try:
             return await work
         except asyncio.CancelledError:

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +51,7 @@ ATTACHES = ("AttachStdin", "AttachStdout", "AttachStderr")
 WINDOW_US, CALM_BYTES = 100_000, 32 << 10
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
 COLUMNS, ROWS = 80, 24
+MOST_UNBEGUN = 1_000
 
 Asked = Callable[[Request], Awaitable[WholeAnswer]]
 
@@ -125,6 +126,11 @@ class Taped:
     def is_terminal(self) -> bool:
         """See `vigil.Stream`."""
         return self._scene.is_terminal
+
+    @property
+    def about(self) -> frozenset[str]:
+        """The ids of what it is in."""
+        return self._scene.about
 
     @property
     def must_wait(self) -> bool:
@@ -286,6 +292,8 @@ class Taper:
     patience: Patience
     ask: Asked
     volumes: Callable[[], VolumeDoor | None]
+    unbegun: dict[str, None] = field(default_factory=dict)
+    """Execs whose streams have begun, and that have not: the last `MOST_UNBEGUN` of them."""
 
     async def probe(self, prepared: Prepared, policies: PolicySet, source: str) -> None:
         """Return unless a create makes what will be attached to, and its session could not begin now.
@@ -371,7 +379,30 @@ class Taper:
         """
         for session in self.sessions.about(id):
             if session.vigil.whose.person == principal.name:
-                await session.vigil.begin()
+                try:
+                    await session.vigil.begin()
+                except Forbidden:
+                    await self._forsake(id)
+                    raise
+
+    async def _forsake(self, id: str) -> None:
+        """Remove a container that is not to be started, where it was to go at its end: as the Engine does with one that does not start."""
+        with contextlib.suppress(Refused):
+            said = await inspected(self.ask, f"/containers/{id}/json")
+            if (said.get("HostConfig") or {}).get("AutoRemove") and (said.get("State") or {}).get("Status") == "created":
+                await self.ask(Request("DELETE", f"/containers/{id}?v=1", (), b""))
+
+    def not_begun(self, taped: Taped, why: str) -> None:
+        """A session does not begin whose stream has: say why there, and remember it for who asks how the exec ended."""
+        taped.tell(why)
+        for id in taped.about:
+            self.unbegun[id] = None
+        while len(self.unbegun) > MOST_UNBEGUN:
+            del self.unbegun[next(iter(self.unbegun))]
+
+    def has_not_begun(self, id: str) -> bool:
+        """Whether the exec `id` was one that did not begin."""
+        return id in self.unbegun
 
     def is_waiting(self, id: str) -> bool:
         """Whether a session in the exec `id` has not begun yet."""
