@@ -81,7 +81,7 @@ class Vigil:
     def open(self) -> None:
         """Keep time from now on; who has to wait for a watcher is told so, and held."""
         if self.state is State.WAITING:
-            self.mark("waiting for a watcher")
+            self._mark("waiting for a watcher")
         else:
             self._begun.set_result(None)
         self._look_later()
