@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from typing import Any
 import pytest
 
 from days.test_secrets import cli
-from days.test_sessions import Terminal, container, ended, events, listed, newest
+from days.test_sessions import Terminal, container, ended, events, listed
 from fixtures.engine import PrivateEngine
 from fixtures.warden import ALICE, AUDITOR, OPS, Warden
 
@@ -128,10 +131,14 @@ def test_a_session_that_needs_a_watcher_begins_pauses_goes_on_and_ends_with_one(
         terminal.until(b"waiting for somebody to watch this session (dockwarden session watch ")
         row = row_when(strict, "seen", "waiting")
         assert "$ " not in terminal.shown.decode()
+        fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+        os.kill(terminal.process.pid, signal.SIGWINCH)
+        time.sleep(0.5)
         with watching(strict, row["id"]) as watcher:
             terminal.until(b"$ ")
             terminal.type(b"stty size; echo first-$((1 + 1)); i=0; while [ $((i += 1)) -lt 31 ]; do sleep 0.3; echo tick-$i; done; echo all-$((1 + 2))\r")
             terminal.until(b"first-2")
+            assert b"33 111" in terminal.shown
             assert ["audra"] == row_when(strict, "seen", "open")["watchers"]
             terminal.until(b"tick-1")
             watcher.kill()
@@ -242,9 +249,3 @@ def test_policy_says_where_and_when_a_session_begins(strict: Warden) -> None:
         assert 0 == strict.docker("exec", "near", "true").returncode
     opened = [entry["detail"] for entry in strict.entries() if entry["kind"] == "tape" and entry["detail"].get("what") == "tape.opened"]  # type: ignore[attr-defined]
     assert ["sessions-may-begin"] == opened[-1]["start"]  # type: ignore[index]
-
-
-def test_a_session_begins_as_newest(strict: Warden) -> None:
-    with container(strict, "plainly"):
-        assert 0 == strict.docker("exec", "plainly", "true").returncode
-    assert "ended" == ended(strict, newest(strict, "exec", "plainly")["id"])["state"]

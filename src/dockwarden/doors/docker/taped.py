@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from dockwarden.doors.docker.prepare import Prepared
 from dockwarden.doors.docker.relay import Direction, Tunnel
+from dockwarden.doors.docker.scene import COLUMNS, ROWS, Asked, Scene, inspected
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.engine.call import Request
 from dockwarden.engine.delivery import FOLDER
 from dockwarden.engine.fields import read
-from dockwarden.engine.finding import masked
 from dockwarden.engine.multiplex import Demultiplexer, Stream, multiplexed
 from dockwarden.engine.obligations import Recording
 from dockwarden.policy.load import PolicySet
@@ -38,7 +35,6 @@ from dockwarden.tape.recorder import Recorder, Tape
 from dockwarden.tape.sessions import Session, Sessions
 from dockwarden.tape.terms import Patience, State, Terms
 from dockwarden.tape.vigil import Vigil
-from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.container_process import end_tree
 from dockwarden.words.errors import Forbidden, Refused, Unavailable
 from dockwarden.words.principal import Principal
@@ -50,58 +46,7 @@ MAKES = frozenset({"exec.create", "container.create"})
 ATTACHES = ("AttachStdin", "AttachStdout", "AttachStderr")
 WINDOW_US, CALM_BYTES = 100_000, 32 << 10
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
-COLUMNS, ROWS = 80, 24
 MOST_UNBEGUN = 1_000
-
-Asked = Callable[[Request], Awaitable[WholeAnswer]]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a session is in: the container's description, and the exec's where it is one."""
-
-    kind: str
-    container: dict[str, Any]
-    exec: dict[str, Any]
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the stream is that of a terminal, and not multiplexed."""
-        if self.exec:
-            return bool((self.exec.get("ProcessConfig") or {}).get("tty"))
-        return bool((self.container.get("Config") or {}).get("Tty"))
-
-    @property
-    def name(self) -> str:
-        """The container's name."""
-        return str(self.container.get("Name") or "").removeprefix("/")
-
-    @property
-    def command(self) -> str:
-        """What runs, secrets masked."""
-        process = self.exec.get("ProcessConfig") or {}
-        words = [process.get("entrypoint"), *(process.get("arguments") or ())] if self.exec else [
-            self.container.get("Path"), *(self.container.get("Args") or ()),
-        ]  # fmt: skip
-        return masked(shlex.join(str(word) for word in words if word))
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The container's labels."""
-        return (self.container.get("Config") or {}).get("Labels") or {}
-
-    @property
-    def about(self) -> frozenset[str]:
-        """The ids of what it is in."""
-        return frozenset(filter(None, (str(self.container.get("Id") or ""), str(self.exec.get("ID") or ""))))
-
-    def opening(self, person: str, call: str) -> Opening:
-        """How its tape begins. The command is not there, since that is readable without a key: it is the first frame."""
-        detail = {"container": str(self.container.get("Id") or ""), "image": str(self.container.get("Image") or "")}
-        if self.exec:
-            detail |= {"exec": str(self.exec.get("ID") or ""), "user": str((self.exec.get("ProcessConfig") or {}).get("user") or "")}
-        columns, rows = (COLUMNS, ROWS) if self.is_terminal else (0, 0)
-        return Opening(id="", at=0, person=person, kind=self.kind, target=self.name, call=call, columns=columns, rows=rows, detail=detail)
 
 
 class Taped:
@@ -117,7 +62,7 @@ class Taped:
         self.say_early: Callable[[bytes], None] | None = None
         """Puts something on the person's screen while the Engine is not joined yet."""
         self.size: tuple[str, str] | None = None
-        """What a terminal was resized to that is not there yet."""
+        """What the terminal of an exec was resized to while that was not there yet."""
         self._unsaid = b""
         self._why = ""
         self._late: set[asyncio.Future[Any]] = set()
@@ -128,9 +73,9 @@ class Taped:
         return self._scene.is_terminal
 
     @property
-    def about(self) -> frozenset[str]:
-        """The ids of what it is in."""
-        return self._scene.about
+    def exec_id(self) -> str:
+        """The exec's id, "" for an attach."""
+        return str(self._scene.exec.get("ID") or "")
 
     @property
     def must_wait(self) -> bool:
@@ -196,7 +141,7 @@ class Taped:
                 self.tell(self.vigil.waiting_words)
         if self.size is not None:
             columns, rows = self.size
-            self._later(self._ask(Request("POST", f"/exec/{self._scene.exec['ID']}/resize?h={quote(rows)}&w={quote(columns)}", (), b"")))
+            self._later(self._ask(Request("POST", f"/exec/{self.exec_id}/resize?h={quote(rows)}&w={quote(columns)}", (), b"")))
 
     def _later(self, work: Awaitable[object]) -> None:
         """Do something beside the stream; what fails of it is nobody's."""
@@ -211,7 +156,9 @@ class Taped:
     def broken(self, why: str) -> None:
         """The recorder failed: end the stream, or let it go on where policy says so."""
         if self._recording is not Recording.ALARM:
-            self.stop(f"this session is recorded no more ({why}), so it ends here")
+            self._why = self._why or f"this session is recorded no more ({why}), so it ends here"
+            self.vigil.close(self._why)
+            self.stop(self._why)
 
     def hold(self) -> None:
         """See `vigil.Stream`."""
@@ -395,8 +342,7 @@ class Taper:
     def not_begun(self, taped: Taped, why: str) -> None:
         """A session does not begin whose stream has: say why there, and remember it for who asks how the exec ended."""
         taped.tell(why)
-        for id in taped.about:
-            self.unbegun[id] = None
+        self.unbegun[taped.exec_id] = None
         while len(self.unbegun) > MOST_UNBEGUN:
             del self.unbegun[next(iter(self.unbegun))]
 
@@ -411,8 +357,9 @@ class Taper:
     def resized(self, id: str, columns: str, rows: str) -> None:
         """A terminal in the exec or container `id` has another size; of one that waits, it will have."""
         for session in self.sessions.about(id):
-            if isinstance(session.vigil.stream, Taped):
-                session.vigil.stream.size = columns, rows
+            stream = session.vigil.stream
+            if isinstance(stream, Taped) and stream.exec_id == id and stream.tunnel is None:
+                stream.size = columns, rows
             with contextlib.suppress(Refused):
                 session.intake.say(Frame.RESIZE, f"{columns}x{rows}")
 
@@ -454,18 +401,3 @@ def _wish_of_create(prepared: Prepared, source: str) -> Wish:
     opening = Opening(id="", at=0, person=who.name, kind=kind, target=name.removeprefix("/"), columns=columns, rows=rows)
     ids = frozenset(filter(None, (seen.id if seen else "",)))
     return Wish(who, opening, source, ids, labels or {}, judgement.ask.context, judgement.verdict.harden)
-
-
-async def inspected(ask: Asked, target: str) -> dict[str, Any]:
-    """What the Engine says of one thing.
-
-    Raises:
-        Unavailable: `tape.refused`; it does not.
-    """
-    answer = await ask(Request("GET", target, (), b""))
-    try:
-        if answer.status == 200:
-            return msgspec.json.decode(answer.body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        pass
-    raise Unavailable("tape.refused", "the Engine does not say what this session is in, so it cannot be recorded, and does not begin")
