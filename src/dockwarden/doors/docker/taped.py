@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from dockwarden.doors.docker.lookups import Asked
 from dockwarden.doors.docker.prepare import Prepared
 from dockwarden.doors.docker.relay import Direction, Tunnel
-from dockwarden.doors.docker.scene import COLUMNS, ROWS, Asked, Scene, inspected
+from dockwarden.doors.docker.scene import COLUMNS, ROWS, Scene, inspected
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.engine.call import Request
