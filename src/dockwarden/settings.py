@@ -114,6 +114,13 @@ class SshSettings(Section, frozen=True, kw_only=True):
     user_ca: Annotated[tuple[str, ...], _help("SSH authorities (public keys) whose user certificates count, for persons they name")] = ()
 
 
+class SessionSettings(Section, frozen=True, kw_only=True):
+    """Sessions that policy wants watched."""
+
+    watcher_wait_s: Annotated[float, _positive("how long, in seconds, a session waits for its watcher before it is refused")] = 300.0
+    watcher_gone_s: Annotated[float, _positive("how long, in seconds, it is paused without one before it ends")] = 60.0
+
+
 class VaultSettings(Section, frozen=True, kw_only=True):
     """Where secrets are kept."""
 
@@ -178,6 +185,7 @@ class Settings(Section, frozen=True, kw_only=True):
     ledger: LedgerSettings = LedgerSettings()
     limits: LimitSettings = LimitSettings()
     ssh: SshSettings = SshSettings()
+    sessions: SessionSettings = SessionSettings()
     tapes: TapeSettings = TapeSettings()
     vault: VaultSettings = VaultSettings()
     veil: VeilSettings = VeilSettings()

@@ -27,6 +27,7 @@ from dockwarden.access.rulebook import Rulebook
 from dockwarden.access.totp import SecondFactors
 from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.hosts import HostVerbs
+from dockwarden.doors.control.locks import LockVerbs
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
 from dockwarden.doors.control.secrets import SecretVerbs
@@ -68,12 +69,15 @@ from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import get_logger
 from dockwarden.settings import DoorSettings, Settings
+from dockwarden.tape.admission import Admissions
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import end_found
 from dockwarden.tape.keys import TapeKeys
+from dockwarden.tape.locks import Locks
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.sessions import Sessions
 from dockwarden.tape.shelf import Shelf
+from dockwarden.tape.terms import Patience
 from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
 from dockwarden.upstream.engine import EngineLink
@@ -121,7 +125,7 @@ class House:
     volumes: VolumeDoor | None = None
     lock: LockDoor | None = None
     operate: OperateServer | None = None
-    sessions: Sessions = field(default_factory=Sessions)
+    sessions: Sessions = field(init=False)
     recorder: Recorder | None = None
     tape_keys: TapeKeys = field(init=False)
     uses: Uses = field(init=False)
@@ -234,10 +238,17 @@ def build_flow(house: House, door: DoorSettings) -> Flow:
     )
     fresh = FreshVolumes(lookups, house.owners, EngineFiles(engine.address))
     assert house.recorder is not None  # noqa: S101  tapes are opened before the doors
-    taper = Taper(house.recorder, house.sessions, house.ask, lambda: house.volumes)
+    taper = Taper(house.recorder, house.sessions, *_admitting(house), house.ask, lambda: house.volumes)
     carrier = Carrier(house.link, lookups, house.owners, house.claims, fresh, build_resolver(house), preparer, sight, taper, answer_bytes, observe)
     limit, drops_unknown = settings.limits.body_bytes, engine.unknown == "drop"
     return Flow(door.listen, house.rulebook, looks, carrier, house.uses, house.ledger, house.metrics, limit, drops_unknown, observe)
+
+
+def _admitting(house: House) -> tuple[Admissions, Patience]:
+    """Who admits sessions, and how long those wait that need a watcher."""
+    settings = house.settings
+    admissions = Admissions(house.sessions.locks, is_observing=settings.observe)
+    return admissions, Patience(settings.sessions.watcher_wait_s, settings.sessions.watcher_gone_s)
 
 
 async def open_door(house: House, door: DoorSettings) -> Server:
@@ -290,6 +301,7 @@ async def open_control(house: House) -> None:
     house.hosts = PinnedHosts(settings.hosts_file, lambda why: house.log.warning("hosts.kept", because=why))
     hosts = HostVerbs(settings.hosts_file, house.hosts.fresh, house.rulebook)
     sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook)
+    locks = LockVerbs(house.sessions, house.rulebook)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
     secrets = SecretVerbs(keeper, house.rulebook, house.whereabouts, quota)
     vault: Mapping[str, Verb]
@@ -299,7 +311,7 @@ async def open_control(house: House) -> None:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
     house.factors = SecondFactors(keeper)
     totp = TotpVerbs(house.factors, house.rulebook)
-    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **hosts.verbs(), **totp.verbs()}
+    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **locks.verbs(), **hosts.verbs(), **totp.verbs()}
     house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
     await house.control.open()
 
@@ -314,12 +326,13 @@ def _outside(settings: Settings) -> OutsideKeeper:
 
 
 async def open_tapes(house: House) -> None:
-    """Give tapes that were cut off their end, and record from now on.
+    """Give tapes that were cut off their end, and record from now on, but for what is locked.
 
     Raises:
-        BadConfig: an auditor is no age recipient.
+        BadConfig: an auditor is no age recipient, or the locks cannot be read.
     """
     settings = house.settings
+    house.sessions = Sessions(Locks(settings.state_dir / "locks.db"))
     keys = house.tape_keys = TapeKeys(settings.state_dir / "tapes.pub", settings.tapes.recipients)
     shelf = Shelf(settings.tapes_dir)
     house.recorder = Recorder(
@@ -366,7 +379,7 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
         house.log.warning("no authority for SSH yet", because=error.message)
     own = SshHouse(
         door.listen, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
-        lambda principal: _docker_inside(house, door, principal), house.factors, settings.ssh.user_ca,
+        lambda principal: _docker_inside(house, door, principal), *_admitting(house), house.factors, settings.ssh.user_ca,
     )  # fmt: skip
     made = SshDoor(settings.state_dir / "ssh_host_ed25519", own)
     await made.open()

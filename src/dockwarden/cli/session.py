@@ -31,6 +31,7 @@ from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import opening_of
 from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.verify import Checked, Known, check_tape
+from dockwarden.words.duration import seconds_of
 from dockwarden.words.errors import BadConfig
 
 app = typer.Typer(no_args_is_help=True)
@@ -57,11 +58,12 @@ def list_(
         typer.echo(json.dumps(found))
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "person", "kind", "target", "started", "length", "state", "segments"):
+    for name in ("id", "person", "kind", "target", "started", "length", "state", "segments", "watched by"):
         table.add_column(name)
     for row in found:
         length = f"{(row['ended'] - row['started']) / 1e6:.1f} s" if row["ended"] else ""
-        table.add_row(row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, row["state"], str(row["segments"]))
+        words = row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, row["state"], str(row["segments"])
+        table.add_row(*words, ", ".join(row["watchers"]))
     Console().print(table if found else "no session was recorded yet that you may know of")
 
 
@@ -122,6 +124,50 @@ def kill(id: Id, config: Config = USUAL_PLACE, why: Annotated[str, typer.Option(
     """
     done = ask(load_settings(config), "session/kill", {"id": _whole(config, id), "why": why})
     typer.echo(f"{done['id']} is ended")
+
+
+@app.command()
+def lock(
+    reason: Annotated[str, typer.Option("--reason", help="told to who is locked")],
+    config: Config = USUAL_PLACE,
+    person: Annotated[str, typer.Option("--person", help="whose sessions")] = "",
+    target: Annotated[str, typer.Option("--target", help="on what: a name as session list shows it, or a container's id")] = "",
+    for_: Annotated[str, typer.Option("--for", help="how long: 90s, 15m, 2h, 3d; without, until somebody unlocks them")] = "",
+) -> None:
+    """End the sessions of a person, or on a target, and let none begin for a while.
+
+    Example: dockwarden session lock --person alice --for 2h --reason "her laptop was stolen"
+    """
+    for_s = seconds_of(for_)
+    if for_ and not for_s:
+        raise BadConfig("--for", f"{for_!r} is no length of time", "write 90s, 15m, 2h or 3d, at most ten years")
+    done = ask(load_settings(config), "session/lock", {"person": person, "target": target, "reason": reason, "for_s": for_s})
+    typer.echo(f"{done['id']}: {done['ended']} sessions were ended, and none begins {_until(done)}")
+
+
+@app.command()
+def unlock(id: Annotated[str, typer.Argument(metavar="ID", help="the lock's id")], config: Config = USUAL_PLACE) -> None:
+    """Take a lock away before its time.
+
+    Example: dockwarden session unlock lock-0123abcd
+    """
+    typer.echo(f"{ask(load_settings(config), 'session/unlock', {'id': id})['id']} is gone")
+
+
+@app.command()
+def locks(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
+    """List the locks that count now.
+
+    Example: dockwarden session locks --json
+    """
+    found = ask(load_settings(config), "session/locks")["locks"]
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    table = Table("id", "person", "target", "by", "until", "reason", box=None, pad_edge=False)
+    for row in found:
+        table.add_row(row["id"], row["person"] or "everybody", row["target"] or "everywhere", row["by"], _until(row), row["reason"])
+    Console().print(table if found else "nothing is locked that you may know of")
 
 
 @app.command()
@@ -230,6 +276,10 @@ def _frames(config: Path, verb: str, id: str) -> Iterator[tuple[int, Kind, bytes
 def _show(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def _until(lock: Mapping[str, Any]) -> str:
+    return f"until {_time(lock['until'] * 1_000_000)}" if lock["until"] else "until somebody unlocks them"
 
 
 def _time(at_us: int) -> str:

@@ -2,7 +2,8 @@
 
 The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
 `run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`,
-`record=strict|alarm|off`; on a permit of `secret.use`: `as-variable`; and of `ssh.login`: `second-factor`.
+`record=strict|alarm|off`; of a session `longest=8h`, `idle=15m`, `watched`; on a permit of `secret.use`: `as-variable`; and of
+`ssh.login`: `second-factor`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import StrEnum
 
 from dockwarden.engine import capabilities
 from dockwarden.engine.users import ID_LIMIT
+from dockwarden.words.duration import seconds_of
 from dockwarden.words.errors import BadConfig
 
 SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -39,7 +41,10 @@ class Recording(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Obligations:
-    """Everything to do; a number of 0 and an empty set ask for nothing. `memory` is bytes, `nano_cpus` billionths of a CPU."""
+    """Everything to do; a number of 0 and an empty set ask for nothing. `memory` is bytes, `nano_cpus` billionths of a CPU.
+
+    Of a session, `longest_s` and `idle_s` are seconds, and `watched` asks for somebody who looks on.
+    """
 
     no_new_privileges: bool = False
     drop_caps: frozenset[str] = frozenset()
@@ -57,6 +62,9 @@ class Obligations:
     as_variable: bool = False
     second_factor: bool = False
     recording: Recording | None = None
+    longest_s: int = 0
+    idle_s: int = 0
+    watched: bool = False
 
     def joined(self, other: Obligations) -> Obligations:
         """Return what fulfils both: the lower limit, either promise."""
@@ -77,6 +85,9 @@ class Obligations:
             as_variable=self.as_variable or other.as_variable,
             second_factor=self.second_factor or other.second_factor,
             recording=_stricter(self.recording, other.recording),
+            longest_s=_lower(self.longest_s, other.longest_s),
+            idle_s=_lower(self.idle_s, other.idle_s),
+            watched=self.watched or other.watched,
         )
 
 
@@ -160,6 +171,21 @@ def _record(value: str) -> Obligations:
     return replace(NOTHING, recording=Recording(value))
 
 
+def _longest(value: str) -> Obligations:
+    return replace(NOTHING, longest_s=_seconds("longest", value, "8h"))
+
+
+def _idle(value: str) -> Obligations:
+    return replace(NOTHING, idle_s=_seconds("idle", value, "15m"))
+
+
+def _seconds(name: str, value: str, example: str) -> int:
+    seconds = seconds_of(value)
+    if not seconds:
+        raise _bad(f"{name}={value}", f"write a number above 0 and one of s, m, h, d, at most ten years: {name}={example}")
+    return seconds
+
+
 FLAGS: Mapping[str, Obligations] = {
     "no-new-privileges": replace(NOTHING, no_new_privileges=True),
     "drop-all-caps": replace(NOTHING, drop_caps=frozenset({capabilities.ALL})),
@@ -172,7 +198,9 @@ FLAGS: Mapping[str, Obligations] = {
     "warn-secrets": replace(NOTHING, warn_secrets=True),
     "as-variable": replace(NOTHING, as_variable=True),
     "second-factor": replace(NOTHING, second_factor=True),
+    "watched": replace(NOTHING, watched=True),
 }
 VALUES: Mapping[str, Callable[[str], Obligations]] = {
-    "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as, "record": _record,
+    "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as, "record": _record, "longest": _longest,
+    "idle": _idle,
 }

@@ -37,7 +37,7 @@ def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
     INVARIANT: whatever `_principal`, `_action`, `_resource` and the context hand to Cedar is in here, as far as a policy looks at it.
     """
     principal, resource = ask.principal, ask.resource
-    looks, needs = policies.looks[resource.kind]
+    needs, facts = policies.looks[resource.kind]
     return (
         principal.name,
         principal.groups,
@@ -48,19 +48,18 @@ def _key(ask: Ask, policies: PolicySet) -> tuple[Any, ...]:
         resource.id if "id" in needs else "",
         resource.name if "name" in needs else "",
         tuple(sorted(resource.labels.items())) if LABELS in needs else (),
-        _seen(ask.context, looks) if ask.context else principal.via if "context.via" in needs else (),
+        _seen(ask.context, facts) if ask.context else principal.via if "context.via" in needs else (),
     )
 
 
-def _seen(context: Mapping[str, Plain], looks: frozenset[Path]) -> tuple[Any, ...]:
-    """What of a context is looked at. The order is that of `looks`, which is the same for the life of a policy set."""
+def _seen(context: Mapping[str, Plain], ways: tuple[Path, ...]) -> tuple[Any, ...]:
+    """What of a context is looked at, in the order of `ways`."""
     seen: list[Any] = []
-    for way in looks:
-        if way[0] == "context":
-            value: Any = context
-            for name in way[1:]:
-                value = value[name]
-            seen.append(_hashable(value) if isinstance(value, Mapping) else value)
+    for way in ways:
+        value: Any = context
+        for name in way:
+            value = value[name]
+        seen.append(_hashable(value) if isinstance(value, Mapping) else value)
     return tuple(seen)
 
 

@@ -157,6 +157,8 @@ def plain_text(value: Plain) -> str:
         return f'"{value}"'
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, Mapping) and isinstance(extension := value.get("__extn"), Mapping):
+        return str(extension["arg"])
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {plain_text(item)}" for name, item in sorted(value.items()))
     return ", ".join(sorted(map(str, value))) or "nothing"

@@ -17,7 +17,7 @@ from dockwarden.engine.facts import Facts
 from dockwarden.engine.obligations import parse_obligations
 from dockwarden.policy.cache import Verdicts
 from dockwarden.policy.expression import Path, mentions
-from dockwarden.policy.schema import GROUPS, actions, attribute_names, schema_text
+from dockwarden.policy.schema import GROUPS, SESSION_FACTS, actions, attribute_names, schema_text
 from dockwarden.policy.scope import fits_kind
 from dockwarden.policy.slices import Slices
 from dockwarden.policy.source import Statement, statements
@@ -53,14 +53,14 @@ class Rule:
 
 
 class Looks(NamedTuple):
-    """What is looked at: two asks that differ in nothing of it are one ask.
+    """What policies look at where they are asked about one kind of thing: two asks that differ in nothing of it are one ask.
 
-    `ways` go from `context`, `resource` and `principal`; `needs` are they in short: attributes of a resource (`name`, `labels`) and facts
-    (`context.via`).
+    `needs` are attributes of a resource (`name`, `labels`) and facts (`context.via`), `facts` the ways into a context. Of the facts that
+    `session.start` alone has, no policy about anything else can look at one, so one that asks for the hour costs other asks nothing.
     """
 
-    ways: frozenset[Path]
     needs: frozenset[str]
+    facts: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def load(files: Mapping[str, str]) -> PolicySet:
                 raise BadConfig(f"{name}:{rule.line}", taken, "give it a name of its own")
             rules[rule.id] = rule
     digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
-    looks = {kind: _looks(rule for rule in rules.values() if fits_kind(rule.source["resource"], kind)) for kind in Kind}
+    looks = {kind: _looks([rule for rule in rules.values() if fits_kind(rule.source["resource"], kind)], kind) for kind in Kind}
     needs = frozenset[str]().union(*(looks[kind].needs for kind in Kind if kind not in NOT_THE_ENGINES))
     return PolicySet(digest, rules, looks, needs, Slices({id: rule.source for id, rule in rules.items()}))
 
@@ -208,7 +208,14 @@ def _mend(said: str) -> str:
     return "see `dockwarden policy schema` for what there is"
 
 
-def _looks(rules: Iterable[Rule]) -> Looks:
+def _looks(rules: Iterable[Rule], kind: Kind) -> Looks:
+    """What `rules` look at where they are asked about a thing of `kind`."""
+    ways = _ways(rules)
+    facts = [way[1:] for way in sorted(ways) if way[0] == "context"]
+    return Looks(_needs(ways), tuple(way for way in facts if kind is Kind.SESSION or not SESSION_FACTS & set(way[:1])))
+
+
+def _ways(rules: Iterable[Rule]) -> frozenset[Path]:
     """Every way that any policy goes from a variable; a head that names a thing looks at the resource itself."""
     found: set[Path] = set()
     for rule in rules:
@@ -217,7 +224,7 @@ def _looks(rules: Iterable[Rule]) -> Looks:
         head = rule.source["resource"]
         if "entity" in head or "in" in head:
             found.add(("resource",))
-    return Looks(frozenset(found), _needs(found))
+    return frozenset(found)
 
 
 def _needs(looks: Set[Path]) -> frozenset[str]:

@@ -42,6 +42,11 @@ SSH_LOGIN = "ssh.login"
 TOTP_ENROLL, TOTP_REMOVE = "totp.enroll", "totp.remove"
 TOTP_ACTIONS = (TOTP_ENROLL, TOTP_REMOVE)
 """What is asked about somebody's second factor: `System::"totp"`, whose owner they are."""
+SESSION_START = "session.start"
+"""Whether a session that another action let begin (`exec.start`, `container.attach`, a shell) may begin here and now, and on what terms."""
+
+SESSION_LOCK = "session.lock"
+"""Whether sessions of a person, on a target, may be locked and unlocked; its owner is that person, its name that target."""
 
 CONTEXT = """\
 type Context = {
@@ -72,6 +77,19 @@ type Context = {
 };
 """
 
+OF_SESSIONS = """\
+  // Where the person is: "unix" on this machine, else an address; and the same as an address, which on this machine is 127.0.0.1.
+  source: String,
+  address: ipaddr,
+  // What time it is, in UTC: 0 to 23, and 1 (Monday) to 7.
+  hour: Long,
+  weekday: Long,
+  // What would begin: "exec", "attach", "shell", …; in a terminal or not.
+  session: { kind: String, isTerminal: Bool },
+"""
+"""What the context of `session.start` has beside the facts of the call. No other action has it."""
+SESSION_FACTS = frozenset({"source", "address", "hour", "weekday", "session"})
+
 LOOK = (
     "system.info", "system.events", "system.df", "container.list", "container.inspect", "container.top", "container.stats",
     "container.changes", "container.wait", "image.list", "image.inspect", "image.history", "network.list", "network.inspect",
@@ -96,7 +114,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "networks": ("network.create", "network.connect", "network.disconnect", "network.remove", "network.prune"),
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
-    "sessions": SESSION_ACTIONS,
+    "sessions": (*SESSION_ACTIONS, SESSION_LOCK),
     "ssh": SSH_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
@@ -114,7 +132,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.PATH)
     for action in (*VAULT_ACTIONS, *TOTP_ACTIONS, SSH_LOGIN):
         kinds[action].add(Kind.SYSTEM)
-    for action in SESSION_ACTIONS:
+    for action in (*SESSION_ACTIONS, SESSION_START, SESSION_LOCK):
         kinds[action].add(Kind.SESSION)
     for action in (*SSH_ACTIONS, *HOST_ACTIONS):
         kinds[action].add(Kind.HOST)
@@ -139,10 +157,12 @@ def schema_text() -> str:
     lines = ["entity Group;", "entity User in [Group] { name: String };"]
     for kind in Kind:
         lines.append(f"entity {kind.value} {{ id: String, name: String, owner: String, isShared: Bool }} tags String;")
-    lines += [CONTEXT.rstrip(), *(f'action "{name}";' for name in sorted(GROUPS))]
+    session_context = CONTEXT.replace("type Context", "type SessionContext").replace("};", f"{OF_SESSIONS}}};")
+    lines += [CONTEXT.rstrip(), session_context.rstrip(), *(f'action "{name}";' for name in sorted(GROUPS))]
     for action, kinds in actions().items():
         parents = ", ".join(f'"{name}"' for name in groups_of(action))
         where = f" in [{parents}]" if parents else ""
         resources = ", ".join(sorted(kind.value for kind in kinds))
-        lines.append(f'action "{action}"{where} appliesTo {{ principal: User, resource: [{resources}], context: Context }};')
+        context = "SessionContext" if action == SESSION_START else "Context"
+        lines.append(f'action "{action}"{where} appliesTo {{ principal: User, resource: [{resources}], context: {context} }};')
     return "\n".join(lines) + "\n"

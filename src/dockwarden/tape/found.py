@@ -15,7 +15,8 @@ from dockwarden.tape.shelf import OPENING, Reels, Shelf, Torn, heads_of, reels_o
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One tape in a list. Times are microseconds since 1970; `ended` is 0 while it is recorded, `head` is hex. `state` as `verify.Checked`."""
+    """One tape in a list. Times are microseconds since 1970; `ended` is 0 while it is recorded, `head` is hex. `state` as `verify.Checked`,
+    or, of a session under way, `waiting` and `paused` for want of a watcher; `watchers` are who looks on now."""
 
     id: str
     person: str
@@ -27,6 +28,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     head: str
     bytes: int
+    watchers: tuple[str, ...] = ()
 
 
 def rows(shelf: Shelf) -> Iterator[Row]:

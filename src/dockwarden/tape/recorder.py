@@ -19,6 +19,7 @@ import msgspec
 
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.writer import Ledger, call_in_loop
+from dockwarden.tape.admission import Admitted
 from dockwarden.tape.frames import Frame, Kind, encode
 from dockwarden.tape.opening import Opening, hash_of, new_id, new_key, wrap
 from dockwarden.tape.segment import NO_FLAG, Flag, Sealer, Segment
@@ -167,15 +168,15 @@ class Recorder:
         self._thread.start()
         self._watch = asyncio.create_task(self._watching())
 
-    async def begin(self, opening: Opening, on_broken: Callable[[str], None], *, entry: Entry) -> Tape:
+    async def begin(self, admitted: Admitted, on_broken: Callable[[str], None], *, entry: Entry) -> Tape:
         """Return a tape whose opening and first segment are on the disk and in the ledger.
 
-        `opening` needs no id, time or keys; they are given here. `on_broken` is called in the loop when recording fails later. `entry`
+        What was admitted needs no id, time or keys; they are given here. `on_broken` is called in the loop when recording fails later. `entry`
         says whose deed it is.
         Raises:
             Unavailable: `tape.refused`: it cannot be recorded, so it must not begin.
         """
-        making = self._loop.run_in_executor(None, self._create, opening, on_broken)
+        making = self._loop.run_in_executor(None, self._create, admitted.opening, on_broken)
         try:
             async with asyncio.timeout(self._stall_s + 1):
                 tape = await asyncio.shield(making)
@@ -185,6 +186,7 @@ class Recorder:
             raise _refused(error) from None
         seq, digest = tape.head
         detail = {**entry.detail, "what": "tape.opened", "tape": tape.id, "head": digest.hex(), "segment": seq}
+        detail |= {"start": list(admitted.verdict.policies)} if admitted.verdict.policies else {}
         try:
             await self._ledger.settle(self._ledger.append(_with(entry, detail)))
         except Refused:

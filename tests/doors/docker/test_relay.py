@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dockwarden.doors.docker.exchange import Exchange
-from dockwarden.doors.docker.relay import Direction
+from dockwarden.doors.docker.relay import Direction, Tunnel
 from dockwarden.engine.call import Request
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.upstream.stream import Hijacked
@@ -414,3 +414,67 @@ async def test_a_drain_lets_calls_end_and_tells_streams_apart(wire: Make) -> Non
     assert b"" == await idle.rest()
     with pytest.raises((ConnectionError, FileNotFoundError)):
         await made.client()
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_a_tunnel_that_is_held_shows_the_tap_nothing_and_loses_nothing(wire: Make, is_slow: bool) -> None:
+    """Held and let go again and again, in the middle of a stream both ways: every byte comes, in its order, and none is recorded early."""
+    tunnels: list[Tunnel] = []
+    seen: dict[str, bytes] = {"in": b"", "out": b""}
+    early: list[Direction] = []
+
+    def tap(direction: Direction, data: memoryview) -> Awaitable[None] | None:
+        early.extend([direction] if tunnels[0].is_held else [])
+        seen[direction] += bytes(data)
+        return asyncio.sleep(0.0005) if is_slow else None
+
+    async def handler(exchange: Exchange, link: EngineLink) -> None:
+        hijacked = await link.upgrade(Request("POST", "/hijack", (), b""))
+        assert isinstance(hijacked, Hijacked)
+
+        def joined(tunnel: Tunnel) -> None:
+            tunnels.append(tunnel)
+            tunnel.hold()
+
+        await exchange.hijack(hijacked, tap, joined)
+
+    made = await wire(echo, handler=handler)
+    client = await made.client()
+    await client.send(HIJACK + b"Upgrade: tcp\r\n\r\nearly")
+    await client.reader.readuntil(b"\r\n\r\n")
+    payload = os.urandom(2_000_000)
+    client.writer.write(payload)
+    client.writer.write_eof()
+    await asyncio.sleep(0.05)
+    assert {"in": b"", "out": b""} == seen
+    assert b"early" not in made.engine.seen
+
+    async def wobble() -> None:
+        while True:
+            tunnels[0].go_on()
+            await asyncio.sleep(0.002)
+            tunnels[0].hold()
+            await asyncio.sleep(0.001)
+
+    wobbling = asyncio.ensure_future(wobble())
+    got = await client.rest()
+    wobbling.cancel()
+
+    assert b"early" + payload + b"[end]" == got
+    assert {"in": b"early" + payload, "out": b"early" + payload + b"[end]"} == seen
+    assert [] == early
+
+
+async def test_a_client_that_goes_while_its_tunnel_is_held_ends_it(wire: Make) -> None:
+    async def handler(exchange: Exchange, link: EngineLink) -> None:
+        hijacked = await link.upgrade(Request("POST", "/hijack", (), b""))
+        assert isinstance(hijacked, Hijacked)
+        await exchange.hijack(hijacked, lambda *_: None, lambda tunnel: tunnel.hold())
+
+    made = await wire(echo, handler=handler)
+    client = await made.client()
+    await client.send(HIJACK + b"Upgrade: tcp\r\n\r\nearly")
+    await client.reader.readuntil(b"\r\n\r\n")
+    client.writer.close()
+
+    assert await made.settled(lambda: made.link.open_connections == 0 and made.server.connections == 0)

@@ -12,6 +12,8 @@ import pytest
 from dockwarden.doors.ssh.joint import MOST_EARLY, Ending, Joint
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.sessions import Session
+from dockwarden.tape.terms import Patience, Terms
+from dockwarden.tape.vigil import Vigil, Whose
 from dockwarden.words.errors import Unavailable
 
 
@@ -93,7 +95,9 @@ def run(work: Callable[[], Any]) -> None:
 def made(*, is_terminal: bool = False) -> tuple[Joint, Side, Side, Reel, list[str]]:
     near, far, reel, over = Side(is_terminal), Side(), Reel(), list[str]()
     joint = Joint(near, lambda: over.append("over"))
-    joint.taped(Session(cast(Any, reel), cast(Any, reel), frozenset(), joint.end))
+    vigil = Vigil(Whose("alice", frozenset({"web"})), Terms(), Patience(), joint)
+    joint.kept(vigil)
+    joint.taped(Session(cast(Any, reel), cast(Any, reel), frozenset(), joint.end, vigil))
     return joint, near, far, reel, over
 
 
@@ -219,5 +223,40 @@ def test_whoever_ends_it_first_ends_it_once() -> None:
         late = Side()
         joint.joined(late)
         assert ["closed"] == late.told
+
+    run(work)
+
+
+def test_what_is_held_passes_later_in_its_order_and_is_recorded_then() -> None:
+    async def work() -> None:
+        joint, near, far, reel, over = made()
+        joint.joined(far)
+        joint.hold()
+        joint.sent(b"in")
+        joint.shown(b"out")
+        joint.shown_all()
+        joint.far_gone(Ending(3))
+        await passes()
+        assert ([], [], [], []) == (near.told, far.told, reel.frames, over)
+        assert (True, True) == (near.is_held, far.is_held)
+        joint.go_on()
+        await passes()
+        assert [(Kind.INPUT, b"in"), (Kind.OUTPUT, b"out"), (Kind.EXIT, b"3")] == reel.frames
+        assert [("out", b"out"), "eof", ("left", "3")] == near.told
+
+    run(work)
+
+
+def test_where_policy_lets_it_go_on_it_is_passed_on_unrecorded() -> None:
+    async def work() -> None:
+        joint, near, far, reel, over = made()
+        assert joint.session is not None
+        joint.taped(joint.session, is_strict=False)
+        joint.joined(far)
+        reel.broken = "no space"
+        joint.broken("no space")
+        joint.sent(b"in")
+        joint.shown(b"out")
+        assert ([b"in"], [("out", b"out")], []) == (far.told, near.told, over)
 
     run(work)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,10 +57,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer that is sent as it comes: of this content type."""
+    """An answer that is sent as it comes: of this content type. `pieces` is closed when the caller is gone."""
 
     kind: bytes
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
 
 
 Verb = Callable[[Call], Awaitable[Mapping[str, Any] | Stream]]
@@ -102,6 +103,7 @@ class ControlDoor:
             Secret(body).wipe()
             self._server.buffer.wipe()
         if isinstance(said, Stream):
-            await exchange.send_chunks(200, ((b"content-type", said.kind),), said.pieces)
+            async with contextlib.aclosing(said.pieces):
+                await exchange.send_chunks(200, ((b"content-type", said.kind),), said.pieces)
         else:
             exchange.answer(200, CONTENT_TYPE, msgspec.json.encode(said))

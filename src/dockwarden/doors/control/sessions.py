@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
@@ -20,13 +20,14 @@ from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS
 from dockwarden.tape.cast import cast
 from dockwarden.tape.faults import BadSegment
-from dockwarden.tape.found import rows
+from dockwarden.tape.found import Row, rows
 from dockwarden.tape.frames import Frame, Kind
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.opening import Opening, unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.sessions import Sessions
+from dockwarden.tape.terms import State
 from dockwarden.tape.watch import follow
 from dockwarden.vault.keeper import KeepsSecrets
 from dockwarden.words.ask import Ask, Resource
@@ -38,6 +39,7 @@ LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
 STREAMS = {"out": (Kind.OUTPUT,), "err": (Kind.ERROR,), "in": (Kind.INPUT,), "both": (Kind.OUTPUT, Kind.ERROR)}
 AT_ONCE = 64
+UNSEEN = frozenset({State.WAITING, State.PAUSED})
 
 
 class OfSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +80,7 @@ class SessionVerbs:
         """Every session that the caller may know of, the oldest first."""
         call.trail.action = LIST
         found = await asyncio.to_thread(lambda: list(rows(self._recorder.shelf)))
-        shown = [msgspec.to_builtins(row) for row in found if self._may(call.principal, LIST, row.id, row.person, row.target)]
+        shown = [msgspec.to_builtins(self._now(row)) for row in found if self._may(call.principal, LIST, row.id, row.person, row.target)]
         call.trail.outcome(200, detail={"shown": len(shown)}, changing=False)
         return {"sessions": shown}
 
@@ -107,17 +109,26 @@ class SessionVerbs:
         session = self._sessions.live.get(asked.id)
         if session is None:
             raise Malformed("session.over", f"session {asked.id} is over; see it with: dockwarden session play {asked.id}")
-        session.intake.say(Kind.MARK, f"watched by {call.principal.name}")
+        session.vigil.check_watcher(call.principal.name)
 
-        async def pieces() -> AsyncIterator[bytes]:
-            yield _first_line(opening)
-            try:
-                async for frames in follow(session.tape, self._recorder.shelf.path(asked.id)):
-                    yield b"".join(map(_frame_line, frames))
-            except BadSegment as error:
-                raise _unreadable(asked.id, error) from None
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            with session.vigil.watched_by(call.principal.name):  # a session that waits for a watcher begins now
+                yield _first_line(opening)
+                try:
+                    async for frames in follow(session.tape, self._recorder.shelf.path(asked.id)):
+                        yield b"".join(map(_frame_line, frames))
+                except BadSegment as error:
+                    raise _unreadable(asked.id, error) from None
 
         return Stream(LINES, pieces())
+
+    def _now(self, row: Row) -> Row:
+        """A row with what only we know of a session under way: whether it waits or is paused, and who watches."""
+        session = self._sessions.live.get(row.id)
+        if session is None:
+            return row
+        state = session.vigil.state
+        return msgspec.structs.replace(row, state=state.value if state in UNSEEN else row.state, watchers=tuple(session.vigil.watchers))
 
     async def kill(self, call: Call) -> Mapping[str, Any]:
         """End a session: its stream, and what runs behind it."""
@@ -196,7 +207,7 @@ def _frame_lines(opening: Opening, frames: Iterator[Frame]) -> Iterator[bytes]:
     yield from map(_frame_line, frames)
 
 
-async def _in_pieces(make: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+async def _in_pieces(make: Callable[[], Iterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """What an iterator of a thread's yields, some at a time."""
     pieces = await asyncio.to_thread(make)
     while some := await asyncio.to_thread(_some, pieces):

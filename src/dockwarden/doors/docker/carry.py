@@ -18,7 +18,7 @@ from dockwarden.doors.docker.lookups import Lookups
 from dockwarden.doors.docker.prepare import Prepared, Preparer
 from dockwarden.doors.docker.resolve import Resolver
 from dockwarden.doors.docker.sight import Sight, may_see
-from dockwarden.doors.docker.taped import Taper
+from dockwarden.doors.docker.taped import Taped, Taper
 from dockwarden.doors.docker.told import told
 from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.docker.uploads import Announcer, Uploads
@@ -36,6 +36,12 @@ from dockwarden.words.errors import Fault, Forbidden, Hidden, Refused, Withheld
 from dockwarden.words.principal import Principal
 
 RESIZES = frozenset({"exec.resize", "container.resize"})
+STARTS = frozenset({"container.start", "container.restart"})
+RAW_STREAM = ((b"content-type", b"application/vnd.docker.raw-stream"),)
+MULTIPLEXED = ((b"content-type", b"application/vnd.docker.multiplexed-stream"),)
+MOST_SAID = 500
+NOT_BEGUN = 126
+"""The exit status of an exec that we let not begin after its stream had: of one that never ran the Engine has none, and clients take 0."""
 GRACE_S = 30.0
 """How long after a call that broke off its image names stay claimed."""
 
@@ -78,15 +84,19 @@ class Carrier:
             if route.takes is Takes.TAR:
                 await self._upload(exchange, prepared, uploads)
             elif route.answer is Answer.HIJACK and not read(prepared.call.body, "Detach", False):
-                await self._hijack(exchange, prepared, trail)
+                await self._hijack(exchange, prepared, policies, trail)
             elif route.action == "system.events":
                 await self._events(exchange, prepared, self.sight.view(exchange.principal, policies, unshown))
             elif route.answer is Answer.STREAM:
                 await self._stream(exchange, prepared)
+            elif route.action == "exec.resize" and self._is_waiting(prepared):
+                self._resized(prepared)
+                exchange.answer(200)
             else:
+                await self._let_begin(exchange, prepared, policies, trail)
                 done = _joined(done, await self._whole(exchange, prepared, policies, unshown))
-                if route.action in RESIZES and prepared.resolved.subject is not None:
-                    self.taper.resized(prepared.resolved.subject.id, prepared.call.first("w"), prepared.call.first("h"))
+                if route.action in RESIZES:
+                    self._resized(prepared)
             status, is_over = exchange.status, True
         except Refused as error:
             status = exchange.status or error.status
@@ -119,6 +129,8 @@ class Carrier:
         if answer.status == 200 and is_veiled(action):
             try:
                 said: Any = veil(action, msgspec.json.decode(answer.body), self.sight.view(exchange.principal, policies, unshown))
+                if action == "exec.inspect" and self.taper.has_not_begun(str(said["ID"])):
+                    said["ExitCode"] = NOT_BEGUN
             except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
                 raise Withheld("veil.unreadable", "the Engine's answer cannot be read, so it is not shown") from None
             answer = WholeAnswer(answer.status, answer.headers, msgspec.json.encode(said))
@@ -171,11 +183,29 @@ class Carrier:
                 made += [(Kind.IMAGE.value, seen.resource.id, who, "")] if is_new else []
         return Deed(made=tuple(made), named=tuple(given), gone=tuple(gone))
 
-    async def _hijack(self, exchange: Exchange, prepared: Prepared, trail: Trail) -> None:
+    async def _let_begin(self, exchange: Exchange, prepared: Prepared, policies: PolicySet, trail: Trail) -> None:
+        """Hold a start until who is attached is watched; ask of a detached exec whether it may begin. Raises: Forbidden."""
+        action, subject = prepared.call.route.action, prepared.resolved.subject
+        if action in STARTS and subject is not None:
+            await exchange.unless_gone(self.taper.may_start(exchange.principal, subject.id))
+        elif action == "exec.start":
+            await self.taper.admit_unseen(prepared, policies, trail, exchange.source)
+
+    def _is_waiting(self, prepared: Prepared) -> bool:
+        return prepared.resolved.subject is not None and self.taper.is_waiting(prepared.resolved.subject.id)
+
+    def _resized(self, prepared: Prepared) -> None:
+        if prepared.resolved.subject is not None:
+            self.taper.resized(prepared.resolved.subject.id, prepared.call.first("w"), prepared.call.first("h"))
+
+    async def _hijack(self, exchange: Exchange, prepared: Prepared, policies: PolicySet, trail: Trail) -> None:
         # INVARIANT: the tape is open before the Engine is asked; nothing is done that is not recorded
-        taped = await self.taper.begin(prepared, trail.entry_of_tape(), is_observing=self.is_observing)
+        taped = await self.taper.begin(prepared, policies, trail, exchange.source)
         try:
-            answer = await exchange.unless_gone(self.link.upgrade(prepared.request, prepared.call.headers.get("upgrade", "")))
+            if taped is not None and taped.must_wait:
+                await self._hijack_watched(exchange, prepared, taped)
+                return
+            answer = await exchange.unless_gone(self._upgraded(prepared))
             if not isinstance(answer, Hijacked):
                 exchange.answer_with(answer)
             elif taped is None:
@@ -185,6 +215,28 @@ class Carrier:
         finally:
             if taped is not None:
                 await asyncio.shield(self.taper.over(taped))
+
+    async def _hijack_watched(self, exchange: Exchange, prepared: Prepared, taped: Taped) -> None:
+        """Begin the client's stream, and the Engine's only when somebody watches; what goes wrong is told in the stream."""
+        upgrade = prepared.call.headers.get("upgrade", "").encode()
+        exchange.begin_raw(101 if upgrade else 200, RAW_STREAM if taped.is_terminal else MULTIPLEXED, upgrade)
+        taped.say_early = exchange.say
+        taped.tell(taped.vigil.waiting_words)
+        try:
+            await exchange.unless_gone(taped.vigil.begin(), may_listen_on=True)
+            answer = await exchange.unless_gone(self._upgraded(prepared), may_listen_on=True)
+        except ClientGone:
+            raise
+        except Refused as error:
+            self.taper.not_begun(taped, error.message)
+            return
+        if isinstance(answer, Hijacked):
+            await exchange.hijack(answer, taped, taped.joined)
+        else:
+            self.taper.not_begun(taped, f"the Engine did not begin it: {answer.body[:MOST_SAID].decode('utf-8', 'replace').strip()}")
+
+    async def _upgraded(self, prepared: Prepared) -> WholeAnswer | Hijacked:
+        return await self.link.upgrade(prepared.request, prepared.call.headers.get("upgrade", ""))
 
     async def _events(self, exchange: Exchange, prepared: Prepared, view: View) -> None:
         stream = await exchange.unless_gone(self.link.open(prepared.request))

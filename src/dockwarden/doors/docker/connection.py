@@ -46,8 +46,9 @@ _WAIT, _BUSY, _TUNNEL, _LINGER, _CLOSING, _DEAD = _State
 class ClientConnection(asyncio.BufferedProtocol):
     """The protocol of one connection."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, source: str = "") -> None:
+        """`source` is where the client is, if the socket does not say so."""
+        self._server, self._source = server, source
         self._buffer = server.buffer
         self._limits = server.limits
         self._loop = server.loop
@@ -71,6 +72,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.is_gone = False
         self.is_lost = False
         self.on_room: Callable[[bool], None] | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the client is: `unix`, or its IP address."""
+        peer = self._transport.get_extra_info("peername")
+        return self._source or (str(peer[0]) if isinstance(peer, tuple) else "unix")
 
     # --- what the loop does with it ---
 

@@ -89,6 +89,11 @@ class Exchange:
         return self._raw_in + (self._body.size if self._body is not None else 0)
 
     @property
+    def source(self) -> str:
+        """Where the client is: `unix`, or its IP address."""
+        return self._connection.source
+
+    @property
     def is_client_gone(self) -> bool:
         """Whether the client has hung up, or will at least send no more."""
         return self._connection.is_gone
@@ -129,18 +134,22 @@ class Exchange:
         while piece := await body.take():
             yield piece
 
-    async def unless_gone(self, work: Awaitable[T]) -> T:
-        """Await `work`, but give it up as soon as the client goes away.
+    async def unless_gone(self, work: Awaitable[T], *, may_listen_on: bool = False) -> T:
+        """Await `work`, but give it up as soon as the client goes away; one that sends no more has, unless it `may_listen_on`.
 
         Raises:
             ClientGone: the client went first; `work` was cancelled.
         """
-        if self.is_client_gone:
+
+        def is_gone() -> bool:
+            return self._connection.is_lost if may_listen_on else self._connection.is_gone
+
+        if is_gone():
             if asyncio.iscoroutine(work):
                 work.close()
             raise ClientGone
         leaving = Leaving(asyncio.current_task())
-        self.on_gone = leaving.now
+        self.on_gone = lambda: leaving.now() if is_gone() else None
         try:
             return await work
         except asyncio.CancelledError:
@@ -214,6 +223,17 @@ class Exchange:
         self._begin(status, headers, CHUNKED, b"")
         await self.unless_gone(self._send(pieces))
 
+    def begin_raw(self, status: int, headers: Iterable[tuple[bytes, bytes]], upgrade: bytes) -> None:
+        """Begin a raw stream before the Engine is joined: `say` what there is to say, then `hijack`, or return, which ends it."""
+        if self.head.is_old:
+            raise _too_old()
+        self._connection.stop_after_this()
+        self._begin(status, headers, UNTIL_CLOSE, b"", upgrade)
+
+    def say(self, words: bytes) -> None:
+        """Put something of our own into a raw stream that was begun."""
+        self._connection.write(words)
+
     async def hijack(self, hijacked: Hijacked, tap: Tap | None = None, joined: Callable[[Tunnel], None] | None = None) -> None:
         """Join client and Engine, raw both ways, until both have ended or one is gone; what the client sent early goes first.
 
@@ -224,9 +244,9 @@ class Exchange:
         if self.head.is_old:
             hijacked.close()
             raise _too_old()
-        upgrade = next((value for name, value in hijacked.headers if name == b"upgrade"), b"tcp") if hijacked.status == 101 else b""
-        self._connection.stop_after_this()
-        self._begin(hijacked.status, hijacked.headers, UNTIL_CLOSE, b"", upgrade)
+        if not self.is_answered:
+            upgrade = next((value for name, value in hijacked.headers if name == b"upgrade"), b"tcp") if hijacked.status == 101 else b""
+            self.begin_raw(hijacked.status, hijacked.headers, upgrade)
         tunnel = Tunnel(self._connection, hijacked.connection, tap)
         if joined is not None:
             joined(tunnel)

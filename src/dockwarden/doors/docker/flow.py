@@ -81,7 +81,7 @@ class Flow:
             if call.route.action == "container.create" and (files := asked_files(call)):
                 variables = await self.uses.may_use(exchange.principal, files, judgement.facts.context(), policies)
             prepared = await self.carrier.preparer.prepare(call, resolved, judgement, policies, trail.call_id, variables)
-            await self.carrier.taper.probe(prepared, is_observing=self.is_observing)
+            await self.carrier.taper.probe(prepared, policies, exchange.source)
         except BaseException:
             claim.release()
             raise

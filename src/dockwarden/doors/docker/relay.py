@@ -27,6 +27,10 @@ Tap = Callable[[Direction, memoryview], Awaitable[None] | None]
 that direction rests) before the piece goes on: so a recording can be written ahead."""
 
 
+MOST_HELD = 64 << 10
+"""What a client may send into a tunnel that is held before it is read no more: it is read so far, so that its going away is noticed."""
+
+
 class Side(Protocol):
     """One end of a tunnel."""
 
@@ -116,6 +120,7 @@ class OneWay:
         self._direction, self._source, self._target, self._tunnel = direction, source, target, tunnel
         self._task: asyncio.Task[None] | None = None
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._must_end = False
         self.is_ended = False
         self.size = 0
@@ -123,18 +128,30 @@ class OneWay:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing may be read yet: the tap is at work, or the target takes no more."""
-        return self._task is not None or self._target.is_full
+        """Whether nothing may be read yet: the tap is at work, the tunnel is held, or the target takes no more."""
+        return not self.is_resting or self._must_rest or self._target.is_full
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether all that the tap has seen was passed on."""
+        return self._task is None
+
+    @property
+    def _must_rest(self) -> bool:
+        return self._tunnel.is_held and (self._direction is Direction.OUT or self._waiting_bytes >= MOST_HELD)
 
     def feed(self, data: memoryview) -> bool:
         """Show the piece to the tap, then pass it on."""
         self.size += len(data)
         tap = self._tunnel.tap
+        if self._task is not None or self._tunnel.is_held:
+            # INVARIANT: what is held was not shown to the tap, so that nothing counts as shown before it is
+            self._waiting.append(bytes(data))
+            self._waiting_bytes += len(data)
+            self.hold()
+            return False
         if tap is None:
             return self._target.send(data)
-        if self._task is not None:
-            self._waiting.append(bytes(data))
-            return False
         try:
             shown = tap(self._direction, data)
         except Exception as error:  # noqa: BLE001  a tap that fails ends the stream: unrecorded bytes do not pass
@@ -143,12 +160,12 @@ class OneWay:
         if shown is None:
             return self._target.send(data)
         self._source.pause()
-        self._task = asyncio.ensure_future(self._after(shown, bytes(data), tap))
+        self._task = asyncio.ensure_future(self._after(shown, bytes(data)))
         return False
 
     def finish(self) -> None:
         """The source has sent all: say so to the target, which may still answer."""
-        if self._task is not None:
+        if self._task is not None or self._tunnel.is_held:
             self._must_end = True
             return
         self.is_ended = True
@@ -159,20 +176,42 @@ class OneWay:
         """The source is gone."""
         self._tunnel.cut(error)
 
-    async def _after(self, shown: Awaitable[None], data: bytes, tap: Tap) -> None:
+    def hold(self) -> None:
+        """The tunnel is held: read no more than so much."""
+        if self._must_rest:
+            self._source.pause()
+
+    def go_on(self) -> None:
+        """The tunnel is held no longer: what waits goes first, in its order."""
+        if self._task is None and not self.is_ended:
+            self._task = asyncio.ensure_future(self._catch_up())
+
+    async def _after(self, shown: Awaitable[None], data: bytes) -> None:
+        """Pass on what the tap has seen, as soon as it lets go of it, then what came meanwhile."""
         try:
             await shown
-            self._target.send(data)
-            while self._waiting:
+        except Exception as error:  # noqa: BLE001  a task's root: a tap that fails ends the stream
+            self._tunnel.cut(error)
+            return
+        self._target.send(data)
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Pass on what waits, as long as nobody holds it."""
+        try:
+            while self._waiting and not self._tunnel.is_held:
                 data = self._waiting.pop(0)
-                again = tap(self._direction, memoryview(data))
-                if inspect.isawaitable(again):
-                    await again
+                self._waiting_bytes -= len(data)
+                shown = self._tunnel.tap(self._direction, memoryview(data)) if self._tunnel.tap is not None else None
+                if inspect.isawaitable(shown):
+                    await shown
                 self._target.send(data)
         except Exception as error:  # noqa: BLE001  a task's root: a tap that fails ends the stream
             self._tunnel.cut(error)
             return
         self._task = None
+        if self._tunnel.is_held:
+            return
         if self._must_end:
             self.finish()
         elif not self._target.is_full:
@@ -181,16 +220,17 @@ class OneWay:
     def _room(self, has_room: bool) -> None:
         if not has_room:
             self._source.pause()
-        elif self._task is None:
+        elif self._task is None and not self._must_rest:
             self._source.resume()
 
 
 class Tunnel:
-    """Two directions that end apart and die together."""
+    """Two directions that end apart and die together. `hold` keeps back what comes, either way, until `go_on`."""
 
     def __init__(self, client: ClientConnection, engine: EngineConnection, tap: Tap | None) -> None:
         self._client, self._engine, self.tap = client, engine, tap
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_held = False
         self.up = OneWay(Direction.IN, client, engine, self)
         self.down = OneWay(Direction.OUT, engine, client, self)
 
@@ -208,10 +248,26 @@ class Tunnel:
             else:
                 self._client.cut()
 
-    def stop(self, words: bytes) -> None:
-        """End it here, with `words` as the last that the client gets."""
+    def hold(self) -> None:
+        """Pass nothing on for now. What is read already waits, unseen by the tap; a piece that the tap has seen still goes on."""
+        self.is_held = True
+        self.up.hold()
+        self.down.hold()
+
+    def go_on(self) -> None:
+        """Pass on what waits, and what comes."""
+        self.is_held = False
+        self.up.go_on()
+        self.down.go_on()
+
+    def say(self, words: bytes) -> None:
+        """Send the client something of our own."""
         if not self._done.done():
             self._client.send(words)
+
+    def stop(self) -> None:
+        """End it here; what was sent to the client is the last that it gets."""
+        if not self._done.done():
             self._done.set_result(None)
 
     def one_ended(self) -> None:

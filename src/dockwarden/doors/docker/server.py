@@ -117,9 +117,9 @@ class Server:
             server = await self.loop.create_server(make, sock=sock, backlog=BACKLOG)
         self._listeners.append(server)
 
-    async def adopt(self, sock: socket.socket) -> None:
-        """Take a connection that is there already: one end of a pair that somebody in this process made."""
-        await self.loop.connect_accepted_socket(self._connection, sock)
+    async def adopt(self, sock: socket.socket, source: str) -> None:
+        """Take a connection that is there already: one end of a pair that somebody in this process made, for a client at `source`."""
+        await self.loop.connect_accepted_socket(lambda: self._connection(source), sock)
 
     @property
     def connections(self) -> int:
@@ -203,8 +203,8 @@ class Server:
         frames = traceback.extract_tb(error.__traceback__)[-3:]
         self._log.error("call failed", kind=type(error).__name__, at=[f"{frame.filename}:{frame.lineno}" for frame in frames])
 
-    def _connection(self) -> ClientConnection:
-        return ClientConnection(self)
+    def _connection(self, source: str = "") -> ClientConnection:
+        return ClientConnection(self, source)
 
     def _look(self) -> None:
         now = self.loop.time()

@@ -4,107 +4,94 @@
 2. Of a terminal, output is durable before it is passed on; above a rate it is buffered, and at most 100 ms of it can be lost.
 3. When the recorder fails, the stream ends with the reason on the person's screen, unless policy says that it goes on (`record=alarm`).
 4. The exit status is asked for and recorded, and the end is the last segment.
+5. Who has to be watched waits for a watcher before anything begins, and is held while nobody watches (`tape/vigil.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
-import msgspec
-
+from dockwarden.doors.docker.lookups import Asked
 from dockwarden.doors.docker.prepare import Prepared
 from dockwarden.doors.docker.relay import Direction, Tunnel
+from dockwarden.doors.docker.scene import COLUMNS, ROWS, Scene, inspected
+from dockwarden.doors.docker.trail import Trail
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.engine.call import Request
 from dockwarden.engine.delivery import FOLDER
 from dockwarden.engine.fields import read
-from dockwarden.engine.finding import masked
 from dockwarden.engine.multiplex import Demultiplexer, Stream, multiplexed
-from dockwarden.engine.obligations import Recording, parse_obligations
-from dockwarden.ledger.entry import Entry
+from dockwarden.engine.obligations import Recording
+from dockwarden.policy.load import PolicySet
+from dockwarden.tape.admission import Admissions, Admitted, Wish
 from dockwarden.tape.frames import Kind as Frame
 from dockwarden.tape.intake import Intake, News, no_news
 from dockwarden.tape.opening import Opening
 from dockwarden.tape.recorder import Recorder, Tape
 from dockwarden.tape.sessions import Session, Sessions
-from dockwarden.upstream.answers import WholeAnswer
+from dockwarden.tape.terms import Patience, State, Terms
+from dockwarden.tape.vigil import Vigil
 from dockwarden.upstream.container_process import end_tree
-from dockwarden.words.errors import Refused, Unavailable
+from dockwarden.words.errors import Forbidden, Refused, Unavailable
+from dockwarden.words.principal import Principal
 from dockwarden.words.secret import Secret
 
-TAPED = frozenset({"exec.start", "container.attach"})
 WEBSOCKET = "container.attach.ws"
+SESSIONS = frozenset({"exec.start", "container.attach", WEBSOCKET})
 MAKES = frozenset({"exec.create", "container.create"})
 ATTACHES = ("AttachStdin", "AttachStdout", "AttachStderr")
 WINDOW_US, CALM_BYTES = 100_000, 32 << 10
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
-COLUMNS, ROWS = 80, 24
-
-Asked = Callable[[Request], Awaitable[WholeAnswer]]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a session is in: the container's description, and the exec's where it is one."""
-
-    kind: str
-    container: dict[str, Any]
-    exec: dict[str, Any]
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the stream is that of a terminal, and not multiplexed."""
-        if self.exec:
-            return bool((self.exec.get("ProcessConfig") or {}).get("tty"))
-        return bool((self.container.get("Config") or {}).get("Tty"))
-
-    @property
-    def name(self) -> str:
-        """The container's name."""
-        return str(self.container.get("Name") or "").removeprefix("/")
-
-    @property
-    def command(self) -> str:
-        """What runs, secrets masked."""
-        process = self.exec.get("ProcessConfig") or {}
-        words = [process.get("entrypoint"), *(process.get("arguments") or ())] if self.exec else [
-            self.container.get("Path"), *(self.container.get("Args") or ()),
-        ]  # fmt: skip
-        return masked(shlex.join(str(word) for word in words if word))
-
-    @property
-    def about(self) -> frozenset[str]:
-        """The ids of what it is in."""
-        return frozenset(filter(None, (str(self.container.get("Id") or ""), str(self.exec.get("ID") or ""))))
-
-    def opening(self, person: str, call: str) -> Opening:
-        """How its tape begins. The command is not there, since that is readable without a key: it is the first frame."""
-        detail = {"container": str(self.container.get("Id") or ""), "image": str(self.container.get("Image") or "")}
-        if self.exec:
-            detail |= {"exec": str(self.exec.get("ID") or ""), "user": str((self.exec.get("ProcessConfig") or {}).get("user") or "")}
-        columns, rows = (COLUMNS, ROWS) if self.is_terminal else (0, 0)
-        return Opening(id="", at=0, person=person, kind=self.kind, target=self.name, call=call, columns=columns, rows=rows, detail=detail)
+MOST_UNBEGUN = 1_000
 
 
 class Taped:
-    """One stream that is recorded: the tap of its tunnel."""
+    """One stream that is recorded and kept to its terms: the tap of its tunnel, and what its vigil holds, tells and ends."""
 
-    def __init__(self, scene: Scene, recording: Recording, ask: Asked) -> None:
-        self._scene, self._recording, self._ask = scene, recording, ask
+    def __init__(self, scene: Scene, admitted: Admitted, patience: Patience, ask: Asked) -> None:
+        self._scene, self._recording, self._ask = scene, admitted.recording, ask
         self._reader = None if scene.is_terminal else Demultiplexer()
         self._window_us = self._shown = 0
+        self.vigil = Vigil(admitted.whose, admitted.terms, patience, self)
         self.session: Session | None = None
         self.tunnel: Tunnel | None = None
+        self.say_early: Callable[[bytes], None] | None = None
+        """Puts something on the person's screen while the Engine is not joined yet."""
+        self.size: tuple[str, str] | None = None
+        """What the terminal of an exec was resized to while that was not there yet."""
+        self._unsaid = b""
+        self._why = ""
+        self._late: set[asyncio.Future[Any]] = set()
+
+    @property
+    def is_terminal(self) -> bool:
+        """See `vigil.Stream`."""
+        return self._scene.is_terminal
+
+    @property
+    def exec_id(self) -> str:
+        """The exec's id, "" for an attach."""
+        return str(self._scene.exec.get("ID") or "")
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether the Engine is not to be asked before somebody watches. An attach is asked for at once and held, since what is started
+        after it would be missed; an exec begins with its stream."""
+        return self.vigil.state is State.WAITING and bool(self._scene.exec)
 
     def __call__(self, direction: Direction, data: memoryview) -> Awaitable[None] | None:
         """Record a piece; see `relay.Tap`."""
+        self.vigil.moved()
         session = self.session
+        if direction is Direction.OUT:
+            self._say_unsaid()
         if session is None or (session.tape.broken and self._recording is Recording.ALARM):
+            self._follow(direction, data)
             return None
         try:
             return self._record(session, direction, piece := bytes(data))
@@ -115,6 +102,11 @@ class Taped:
         finally:
             if session.intake.is_masking:
                 Secret(piece).wipe()
+
+    def _follow(self, direction: Direction, data: memoryview) -> None:
+        """Keep up with where frames begin in a stream that is not recorded: words of ours stand between them."""
+        if direction is Direction.OUT and self._reader is not None:
+            self._reader.feed(bytes(data))
 
     def _record(self, session: Session, direction: Direction, data: bytes) -> Awaitable[None] | None:
         tape, intake = session.tape, session.intake
@@ -141,26 +133,69 @@ class Taped:
     def joined(self, tunnel: Tunnel) -> None:
         """Client and Engine are joined."""
         self.tunnel = tunnel
+        if self._why:  # it was ended while the Engine was asked
+            self.stop(self._why)
+            self._later(self._end_process())
+        elif self.vigil.state is not State.RUNNING:
+            tunnel.hold()
+            if self.vigil.state is State.WAITING:
+                self.tell(self.vigil.waiting_words)
+        if self.size is not None:
+            columns, rows = self.size
+            self._later(self._ask(Request("POST", f"/exec/{self.exec_id}/resize?h={quote(rows)}&w={quote(columns)}", (), b"")))
+
+    def _later(self, work: Awaitable[object]) -> None:
+        """Do something beside the stream; what fails of it is nobody's."""
+
+        async def done() -> None:
+            with contextlib.suppress(Refused):
+                await work
+
+        self._late.add(task := asyncio.ensure_future(done()))
+        task.add_done_callback(self._late.discard)
 
     def broken(self, why: str) -> None:
         """The recorder failed: end the stream, or let it go on where policy says so."""
         if self._recording is not Recording.ALARM:
-            self.stop(f"this session is recorded no more ({why}), so it ends here")
+            self._why = self._why or f"this session is recorded no more ({why}), so it ends here"
+            self.vigil.close(self._why)
+            self.stop(self._why)
+
+    def hold(self) -> None:
+        """See `vigil.Stream`."""
+        if self.tunnel is not None:
+            self.tunnel.hold()
+
+    def go_on(self) -> None:
+        """See `vigil.Stream`."""
+        if self.tunnel is not None:
+            self.tunnel.go_on()
+
+    def tell(self, words: str) -> None:
+        """Put a line on the person's screen; into a multiplexed stream as a piece of its errors, as soon as one may begin."""
+        line = f"dockwarden: {words}"
+        self._unsaid += f"\r\n{line}\r\n".encode() if self._reader is None else multiplexed(Stream.STDERR, f"{line}\n".encode())
+        self._say_unsaid()
+
+    def _say_unsaid(self) -> None:
+        say = self.tunnel.say if self.tunnel is not None else self.say_early
+        is_whole = self.tunnel is None or self.tunnel.down.is_resting  # what the reader has seen, the client has
+        if self._unsaid and say is not None and (self._reader is None or (is_whole and self._reader.is_between)):
+            say(self._unsaid)
+            self._unsaid = b""
 
     def stop(self, words: str) -> None:
         """End the stream with `words` on the person's screen."""
-        if self.tunnel is None:
-            return
-        text = f"\r\ndockwarden: {words}\r\n".encode()
-        if self._reader is None:
-            self.tunnel.stop(text)
-        else:
-            self.tunnel.stop(multiplexed(Stream.STDERR, text.lstrip()) if self._reader.is_between else b"")
+        if self.tunnel is not None:
+            self.tell(words)
+            self.tunnel.stop()
 
     async def end(self, why: str) -> None:
         """End the stream, and what runs in the container for it: the exec's process; the container, where it was started for this."""
+        self._why = self._why or why
         if self.session is not None:
             self.session.why = why
+        self.vigil.close(why)
         self.stop(why)
         with contextlib.suppress(Refused):
             await self._end_process()
@@ -195,79 +230,152 @@ class Taped:
         return None if state.get("Running") else state.get("ExitCode")
 
 
+@dataclass(frozen=True, slots=True)
 class Taper:
     """Puts the streams of one Engine on tape."""
 
-    def __init__(self, recorder: Recorder, sessions: Sessions, ask: Asked, volumes: Callable[[], VolumeDoor | None]) -> None:
-        self._recorder, self._sessions, self._ask, self._volumes = recorder, sessions, ask, volumes
+    recorder: Recorder
+    sessions: Sessions
+    admissions: Admissions
+    patience: Patience
+    ask: Asked
+    volumes: Callable[[], VolumeDoor | None]
+    unbegun: dict[str, None] = field(default_factory=dict)
+    """Execs whose streams have begun, and that have not: the last `MOST_UNBEGUN` of them."""
 
-    async def probe(self, prepared: Prepared, *, is_observing: bool) -> None:
-        """Return unless a create makes what will be attached to, and no session could be recorded now.
+    async def probe(self, prepared: Prepared, policies: PolicySet, source: str) -> None:
+        """Return unless a create makes what will be attached to, and its session could not begin now.
 
         Clients show the words of a refused create, and only the number of a refused attach.
         Raises:
-            Unavailable: `tape.refused`.
+            Forbidden: `session.locked`, `policy.…`. Unavailable: `tape.refused`.
         """
-        body = prepared.call.body
-        if prepared.call.route.action not in MAKES or not any(read(body, name, False) for name in ATTACHES):
+        body, route = prepared.call.body, prepared.call.route
+        is_attached = any(read(body, name, False) for name in ATTACHES)
+        if route.action not in MAKES or not (is_attached or route.action == "exec.create"):
             return
-        if _recording(prepared, is_observing=is_observing) is Recording.STRICT:
-            await self._recorder.probe()
+        admitted = self.admissions.admit(_wish_of_create(prepared, source), policies)
+        if is_attached and admitted.recording is Recording.STRICT:
+            await self.recorder.probe()
 
-    async def begin(self, prepared: Prepared, entry: Entry, *, is_observing: bool) -> Taped | None:
-        """The recording of a call that hijacks its connection, open; `None` if policy wants none (`record=off`).
+    async def begin(self, prepared: Prepared, policies: PolicySet, trail: Trail, source: str) -> Taped | None:
+        """The recording of a call that hijacks its connection, open, and its vigil; `None` for one that is no session.
 
         Raises:
-            Unavailable: `tape.refused`, `ledger.unwritable`; it cannot be recorded, so it must not begin.
+            Forbidden: `session.locked`, `policy.…`. Unavailable: `tape.refused`, `ledger.unwritable`; it cannot be recorded. So it must
+                not begin.
         """
-        recording = _recording(prepared, is_observing=is_observing)
-        if prepared.call.route.action == WEBSOCKET and recording is Recording.STRICT:
-            raise Unavailable("tape.refused", "an attach by WebSocket is not recorded, so it does not begin; attach by docker attach")
-        if prepared.call.route.action not in TAPED:
-            return None
-        if recording is Recording.OFF:
+        if prepared.call.route.action not in SESSIONS:
             return None
         scene = await self._scene(prepared)
-        taped = Taped(scene, recording, self._ask)
+        admitted = self.admissions.admit(_wish(prepared, scene, trail, source), policies)
+        if admitted.observed is not None:
+            trail.observed(admitted.observed)
+        if prepared.call.route.action == WEBSOCKET:
+            if admitted.recording is Recording.STRICT or admitted.terms != Terms():
+                message = "an attach by WebSocket is neither recorded nor kept to terms, so it does not begin; attach by docker attach"
+                raise Unavailable("tape.refused", message)
+            return None
+        taped = Taped(scene, admitted, self.patience, self.ask)
+        if admitted.recording is not Recording.OFF:
+            await self._record(taped, scene, admitted, trail)
         try:
-            tape = await self._recorder.begin(scene.opening(entry.principal, entry.call), taped.broken, entry=entry)
+            self.sessions.attend(taped.vigil)
+        except Forbidden:
+            await self.over(taped)
+            raise
+        return taped
+
+    async def _record(self, taped: Taped, scene: Scene, admitted: Admitted, trail: Trail) -> None:
+        try:
+            tape = await self.recorder.begin(admitted, taped.broken, entry=trail.entry_of_tape())
         except Unavailable:
-            if recording is Recording.ALARM:
-                return None
+            if admitted.recording is Recording.ALARM:
+                return
             raise
         intake = Intake(tape, is_terminal=scene.is_terminal, news=self._news(scene))
-        taped.session = Session(tape, intake, scene.about, taped.end)
-        self._sessions.add(taped.session)
+        taped.vigil.id, taped.vigil.mark = tape.id, lambda words: intake.say(Frame.MARK, words)
+        taped.session = Session(tape, intake, scene.about, taped.end, taped.vigil)
+        self.sessions.add(taped.session)
         with contextlib.suppress(Unavailable):  # the next piece ends the session, if recording has failed by now
             intake.say(Frame.MARK, f"{scene.kind}: {scene.command}")
-        return taped
+
+    async def admit_unseen(self, prepared: Prepared, policies: PolicySet, trail: Trail, source: str) -> None:
+        """Return if an exec may begin that nobody is attached to, so that there is nothing to record.
+
+        Raises:
+            Forbidden: `session.locked`, `session.detached`, `policy.…`.
+        """
+        admitted = self.admissions.admit(_wish(prepared, await self._scene(prepared), trail, source), policies)
+        if admitted.observed is not None:
+            trail.observed(admitted.observed)
+        if admitted.terms.is_watched:
+            raise Forbidden("session.detached", "this session needs somebody to watch it, and of a detached one nothing is seen; leave out --detach")
 
     async def over(self, taped: Taped) -> None:
         """The stream has ended: so does the tape."""
         try:
             await taped.finish()
         finally:
-            if taped.session is not None:
-                self._sessions.remove(taped.session)
+            self.sessions.leave(taped.vigil)
+
+    async def may_start(self, principal: Principal, id: str) -> None:
+        """Return once no session of `principal` in the container `id` waits for a watcher: what is started is seen from its first byte.
+
+        Raises:
+            Forbidden: `session.unwatched`; nobody came.
+        """
+        for session in self.sessions.about(id):
+            if session.vigil.whose.person == principal.name:
+                try:
+                    await session.vigil.begin()
+                except Forbidden:
+                    await self._forsake(id)
+                    raise
+
+    async def _forsake(self, id: str) -> None:
+        """Remove a container that is not to be started, where it was to go at its end: as the Engine does with one that does not start."""
+        with contextlib.suppress(Refused):
+            said = await inspected(self.ask, f"/containers/{id}/json")
+            if (said.get("HostConfig") or {}).get("AutoRemove") and (said.get("State") or {}).get("Status") == "created":
+                await self.ask(Request("DELETE", f"/containers/{id}?v=1", (), b""))
+
+    def not_begun(self, taped: Taped, why: str) -> None:
+        """A session does not begin whose stream has: say why there, and remember it for who asks how the exec ended."""
+        taped.tell(why)
+        self.unbegun[taped.exec_id] = None
+        while len(self.unbegun) > MOST_UNBEGUN:
+            del self.unbegun[next(iter(self.unbegun))]
+
+    def has_not_begun(self, id: str) -> bool:
+        """Whether the exec `id` was one that did not begin."""
+        return id in self.unbegun
+
+    def is_waiting(self, id: str) -> bool:
+        """Whether a session in the exec `id` has not begun yet."""
+        return any(session.vigil.state is State.WAITING for session in self.sessions.about(id))
 
     def resized(self, id: str, columns: str, rows: str) -> None:
-        """A terminal in the exec or container `id` has another size."""
-        for session in self._sessions.about(id):
+        """A terminal in the exec or container `id` has another size; of one that waits, it will have."""
+        for session in self.sessions.about(id):
+            stream = session.vigil.stream
+            if isinstance(stream, Taped) and stream.exec_id == id and stream.tunnel is None:
+                stream.size = columns, rows
             with contextlib.suppress(Refused):
                 session.intake.say(Frame.RESIZE, f"{columns}x{rows}")
 
     async def _scene(self, prepared: Prepared) -> Scene:
         seen = prepared.resolved.subject
         assert seen is not None  # noqa: S101  a stream is always about what its path names
-        if prepared.call.route.action == "container.attach":
-            return Scene("attach", await inspected(self._ask, f"/containers/{seen.id}/json"), {})
-        said = await inspected(self._ask, f"/exec/{seen.id}/json")
-        container = await inspected(self._ask, f"/containers/{said.get('ContainerID', '')}/json")
+        if prepared.call.route.action in {"container.attach", WEBSOCKET}:
+            return Scene("attach", await inspected(self.ask, f"/containers/{seen.id}/json"), {})
+        said = await inspected(self.ask, f"/exec/{seen.id}/json")
+        container = await inspected(self.ask, f"/containers/{said.get('ContainerID', '')}/json")
         return Scene("exec", container, said)
 
     def _news(self, scene: Scene) -> News:
         """The secrets that the container has, as they come and go."""
-        volumes = self._volumes()
+        volumes = self.volumes()
         mounts = scene.container.get("Mounts") or ()
         name = next((str(mount.get("Name") or "") for mount in mounts if mount.get("Destination") == FOLDER), "")
         if volumes is None or not name:
@@ -278,20 +386,19 @@ class Taper:
             return no_news
 
 
-def _recording(prepared: Prepared, *, is_observing: bool) -> Recording:
-    return Recording.ALARM if is_observing else parse_obligations(prepared.judgement.verdict.harden).recording or Recording.STRICT
+def _wish(prepared: Prepared, scene: Scene, trail: Trail, source: str) -> Wish:
+    """The session that a call asks for."""
+    judgement, who = prepared.judgement, prepared.resolved.known.principal
+    opening = scene.opening(who.name, trail.call_id)
+    return Wish(who, opening, source, scene.about, scene.labels, judgement.ask.context, judgement.verdict.harden)
 
 
-async def inspected(ask: Asked, target: str) -> dict[str, Any]:
-    """What the Engine says of one thing.
-
-    Raises:
-        Unavailable: `tape.refused`; it does not.
-    """
-    answer = await ask(Request("GET", target, (), b""))
-    try:
-        if answer.status == 200:
-            return msgspec.json.decode(answer.body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        pass
-    raise Unavailable("tape.refused", "the Engine does not say what this session is in, so it cannot be recorded, and does not begin")
+def _wish_of_create(prepared: Prepared, source: str) -> Wish:
+    """The session that what a create makes would be for, as far as it is known: in a container that is there, or in a new one."""
+    judgement, body, who = prepared.judgement, prepared.call.body, prepared.resolved.known.principal
+    seen = prepared.resolved.subject
+    kind, name, labels = ("exec", seen.name, seen.labels) if seen else ("attach", prepared.call.first("name"), read(body, "Labels", {}))
+    columns, rows = (COLUMNS, ROWS) if read(body, "Tty", False) else (0, 0)
+    opening = Opening(id="", at=0, person=who.name, kind=kind, target=name.removeprefix("/"), columns=columns, rows=rows)
+    ids = frozenset(filter(None, (seen.id if seen else "",)))
+    return Wish(who, opening, source, ids, labels or {}, judgement.ask.context, judgement.verdict.harden)

@@ -134,7 +134,7 @@ class SshConnection(asyncssh.SSHServer):
         except Refused as error:
             connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, f"dockwarden: {error.message}")
             return
-        self.principal, self._ways = person, PersonWays(self._house, person, wanted)
+        self.principal, self._ways = person, PersonWays(self._house, person, wanted, self.source)
         await succeed()
 
     def _keys(self) -> asyncssh.SSHAuthorizedKeys:

@@ -16,8 +16,10 @@ from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.hosts.authority import Authority
 from dockwarden.hosts.hosts import Host
 from dockwarden.ledger.writer import Ledger
+from dockwarden.tape.admission import Admissions
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.sessions import Sessions
+from dockwarden.tape.terms import Patience
 from dockwarden.upstream.ssh import reaches_engine
 from dockwarden.vault.keeper import KeepsSecrets
 from dockwarden.words.principal import Principal
@@ -70,6 +72,8 @@ class SshHouse:
     hosts: Pinned
     authority: Authority
     docker: Callable[[Principal], Server]
+    admissions: Admissions
+    patience: Patience
     factors: SecondFactors
     user_ca: tuple[str, ...] = ()
     reaches: Reaches = field(default_factory=Reaches)

@@ -3,7 +3,8 @@
 1. What the person sends before the other end is there waits, in order, and no more of it than `MOST_EARLY`.
 2. What is shown was recorded. Of a terminal that shows little it was durable before; above a rate it is buffered.
 3. Each side is held while the other takes no more, and while the tape is full.
-4. When recording fails, the stream ends and the person reads why.
+4. When recording fails, the stream ends and the person reads why; it goes on where policy says so (`record=alarm`).
+5. While it is held, for want of a watcher, nothing passes and nothing is recorded as passed; then all of it does, in order.
 
 A joint without a tape is one whose bytes another door of ours judges and records: the Docker API's.
 """
@@ -18,13 +19,14 @@ from typing import Protocol
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
 from dockwarden.tape.sessions import Session
+from dockwarden.tape.vigil import Vigil
 from dockwarden.words.errors import Refused
 
 CALM_BYTES, WINDOW_US = 32 << 10, 100_000
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
 MOST_EARLY = 1 << 20
-RECORDING, TAKING, SETTLING = "recording", "taking", "settling"
-"""Why a side is held: its tape is full; the other side takes no more; what was shown is not durable yet."""
+RECORDING, TAKING, SETTLING, WATCHING = "recording", "taking", "settling", "watching"
+"""Why a side is held: its tape is full; the other side takes no more; what was shown is not durable yet; nobody watches who has to."""
 
 
 class Near(Protocol):
@@ -125,6 +127,10 @@ class Joint:
         self._near, self._over = near, over
         self._far: Far | None = None
         self.session: Session | None = None
+        self.vigil: Vigil | None = None
+        self._is_strict = True
+        self._is_held = False
+        self._held: list[Callable[[], None]] = []
         self._through: Through | None = None
         self._early: list[bytes] = []
         self._early_bytes = 0
@@ -143,9 +149,13 @@ class Joint:
         """Whether it has ended, or is about to."""
         return self._ender is not None
 
-    def taped(self, session: Session) -> None:
-        """Record it, from now on: before anything passes."""
-        self.session = session
+    def kept(self, vigil: Vigil) -> None:
+        """Tell `vigil` of what passes."""
+        self.vigil = vigil
+
+    def taped(self, session: Session, *, is_strict: bool = True) -> None:
+        """Record it, from now on: before anything passes. `is_strict`: it ends where recording does."""
+        self.session, self._is_strict = session, is_strict
 
     def joined(self, far: Far, through: Through | None = None) -> None:
         """The other end is there: what the person has sent so far goes first."""
@@ -164,6 +174,9 @@ class Joint:
 
     def sent(self, data: bytes) -> None:
         """The person sends something."""
+        if self._is_held:
+            self._held.append(lambda: self.sent(data))
+            return
         if self._far is not None:
             self._send(self._far, data)
             return
@@ -174,7 +187,9 @@ class Joint:
 
     def sent_all(self) -> None:
         """They send nothing more; what is shown may go on."""
-        if self._far is None:
+        if self._is_held:
+            self._held.append(self.sent_all)
+        elif self._far is None:
             self._is_early_over = True
         elif self._through is not None:
             self._through.sent_all()
@@ -191,6 +206,8 @@ class Joint:
 
     def gone(self) -> None:
         """They are gone."""
+        if self.vigil is not None:
+            self.vigil.close("the client is gone")
         self._end(Ending(), "")
 
     def said(self, kind: Kind, words: str) -> bool:
@@ -217,6 +234,9 @@ class Joint:
 
     def shown(self, data: bytes, *, is_error: bool = False) -> None:
         """It shows something."""
+        if self._is_held:
+            self._held.append(lambda: self.shown(data, is_error=is_error))
+            return
         if self._through is not None and not is_error:
             if not self.is_over:
                 self._through.shown(data)
@@ -233,12 +253,18 @@ class Joint:
 
     def shown_all(self) -> None:
         """It shows nothing more."""
+        if self._is_held:
+            self._held.append(self.shown_all)
+            return
         self._is_shown_all = True
         if self._shower is None and not self._is_over:
             self._near.show_eof()
 
     def far_gone(self, ending: Ending) -> None:
         """It is gone."""
+        if self._is_held:
+            self._held.append(lambda: self.far_gone(ending))
+            return
         self._end(ending, "")
 
     # --- what stands between passes on ---
@@ -247,6 +273,7 @@ class Joint:
         """Send something to the other end that is recorded otherwise."""
         if self._far is not None and not self._is_over:
             self.bytes_in += len(data)
+            self._moved()
             self._far.write(data)
 
     def pass_on_end(self) -> None:
@@ -258,6 +285,7 @@ class Joint:
         """Show something that is recorded otherwise."""
         if not self._is_over:
             self.bytes_out += len(data)
+            self._moved()
             self._near.show(data, is_error=False)
 
     def let_in(self, reason: str, *, is_open: bool) -> None:
@@ -317,27 +345,62 @@ class Joint:
             self._far.go_on()
 
     def _record(self, deed: Callable[[Intake], None]) -> bool:
-        """Whether something was recorded, or nothing is to be; the stream ends where it could not be."""
-        if self.session is None:
+        """Whether something was recorded, or need not be; the stream ends where it could not be."""
+        self._moved()
+        if self.session is None or (self.session.tape.broken and not self._is_strict):
             return True
         try:
             deed(self.session.intake)
         except Refused as error:
-            self.stop(error.message)
-            return False
+            if self._is_strict:
+                self.stop(error.message)
+            return not self._is_strict
         return True
 
-    # --- the end ---
+    def _moved(self) -> None:
+        if self.vigil is not None:
+            self.vigil.moved()
 
-    def broken(self, why: str) -> None:
-        """Recording failed."""
-        self.stop(f"this session is recorded no more ({why}), so it ends here")
+    # --- its vigil (`vigil.Stream`) ---
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether there is a terminal at the person's end."""
+        return self._near.is_terminal
+
+    def tell(self, words: str) -> None:
+        """Put a line of ours on the person's screen."""
+        self.say(words)
+
+    def hold(self) -> None:
+        """Hold both directions."""
+        self._is_held = True
+        self._in.shut(WATCHING)
+        self._out.shut(WATCHING)
+
+    def go_on(self) -> None:
+        """Hold them no longer: what came meanwhile passes first."""
+        self._is_held = False
+        held, self._held = self._held, []
+        for deed in held:
+            deed()
+        self._in.open(WATCHING)
+        self._out.open(WATCHING)
 
     async def end(self, why: str) -> None:
         """End it from outside."""
         if self.session is not None:
             self.session.why = why
+        if self.vigil is not None:
+            self.vigil.close(why)
         self.stop(why)
+
+    # --- the end ---
+
+    def broken(self, why: str) -> None:
+        """Recording failed."""
+        if self._is_strict:
+            self.stop(f"this session is recorded no more ({why}), so it ends here")
 
     def stop(self, words: str) -> None:
         """End it with `words` on the person's screen."""

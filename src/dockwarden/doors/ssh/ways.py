@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncssh
@@ -31,15 +31,20 @@ from dockwarden.doors.ssh.joint import Joint
 from dockwarden.doors.ssh.names import Wanted
 from dockwarden.doors.ssh.session import SshSession, Wish
 from dockwarden.engine.facts import Facts
+from dockwarden.engine.obligations import Recording
 from dockwarden.hosts.hosts import LOGIN, Host
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SSH_EXEC, SSH_FILES, SSH_FORWARD, SSH_READ, SSH_SHELL, SSH_WRITE
+from dockwarden.tape.admission import Admitted
+from dockwarden.tape.admission import Wish as SessionWish
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
 from dockwarden.tape.opening import Opening
 from dockwarden.tape.sessions import Session
+from dockwarden.tape.terms import State
+from dockwarden.tape.vigil import Vigil
 from dockwarden.upstream.ssh import connect
-from dockwarden.words.ask import Ask, Resource
+from dockwarden.words.ask import Ask, Plain, Resource, Verdict
 from dockwarden.words.ask import Kind as ResourceKind
 from dockwarden.words.errors import Forbidden, Hidden, Refused, Unavailable
 from dockwarden.words.principal import Principal
@@ -52,12 +57,24 @@ CARRIED = re.compile(r"(?:LANG|LC_[A-Z]{1,20}|GIT_PROTOCOL)=[A-Za-z0-9_.@:=-]{0,
 """What of a client's environment goes on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A host that somebody may go to, the connection to it, and what was asked and answered about that."""
+
+    host: Host
+    login: str
+    connection: asyncssh.SSHClientConnection
+    context: Mapping[str, Plain]
+    harden: tuple[str, ...]
+
+
 class PersonWays:
     """The ways of one person's connection. See `session.Ways` and `forward.Opener`."""
 
-    def __init__(self, house: SshHouse, principal: Principal, wanted: Wanted) -> None:
-        self._house, self._principal, self._wanted = house, principal, wanted
-        self._inside = InsideLink(lambda sock: house.docker(principal).adopt(sock))
+    def __init__(self, house: SshHouse, principal: Principal, wanted: Wanted, source: str) -> None:
+        """`source` is the client's address."""
+        self._house, self._principal, self._wanted, self._source = house, principal, wanted, source
+        self._inside = InsideLink(lambda sock: house.docker(principal).adopt(sock, source))
         self._upstream: asyncssh.SSHClientConnection | None = None
         self._upstream_lock = asyncio.Lock()
         self._reaches_engine = True
@@ -100,14 +117,15 @@ class PersonWays:
         action = SSH_FILES if wish.subsystem or copy else SSH_SHELL if wish.command is None else SSH_EXEC
         trail = self.trail(action)
         try:
-            host, login, upstream = await self._reached(action, trail)
+            reached = await self._reached(action, trail)
+            host, login, upstream = reached.host, reached.login, reached.connection
             if copy is not None and copy.hides_folders and self._looks_at_files():
                 raise Forbidden("ssh.hides_folders", "policy looks at folders, and a pattern hides which: name the folder, or copy by sftp")
             await trail.intent({"login": login, "command": wish.words[:LONGEST_COMMAND]})
             columns, rows = wish.size[:2] if wish.terminal else (0, 0)
             opening = self._opening(trail, action, host, login, columns=columns, rows=rows)
             about = f"{action}: {wish.words}" if wish.words else action
-            await self._taped(session.joint, opening, about, trail, is_terminal=session.is_terminal)
+            await self._begun(session.joint, opening, about, trail, reached)
             environment = _carried(session.environment)
             if environment:
                 session.joint.said(Kind.MARK, f"environment: {' '.join(environment)}")
@@ -161,8 +179,8 @@ class PersonWays:
         self._judge(SSH_WRITE, host, login, trail, facts)
 
     def _looks_at_files(self) -> bool:
-        looks = self._house.rulebook.rules.policies.looks[ResourceKind.HOST].ways
-        return any(way[:2] in {("context",), ("context", "file")} for way in looks)
+        facts = self._house.rulebook.rules.policies.looks[ResourceKind.HOST].facts
+        return any(way[:1] in {(), ("file",)} for way in facts)
 
     # --- forwarding ---
 
@@ -172,12 +190,13 @@ class PersonWays:
         trail = self.trail(SSH_FORWARD)
         host, port = forward.place
         try:
-            target, login, upstream = await self._reached(SSH_FORWARD, trail, forward.place)
+            reached = await self._reached(SSH_FORWARD, trail, forward.place)
+            login = reached.login
             await trail.intent({"login": login, "forward": f"{host}:{port}"})
             about = f"{SSH_FORWARD}: {host}:{port}"
-            opening = self._opening(trail, SSH_FORWARD, target, login, forward=f"{host}:{port}")
-            await self._taped(forward.joint, opening, about, trail, is_terminal=False)
-            _, end = await upstream.create_connection(lambda: ForwardEnd(forward.joint), host, port, encoding=None)
+            opening = self._opening(trail, SSH_FORWARD, reached.host, login, forward=f"{host}:{port}")
+            await self._begun(forward.joint, opening, about, trail, reached)
+            _, end = await reached.connection.create_connection(lambda: ForwardEnd(forward.joint), host, port, encoding=None)
         except Refused as error:
             trail.refused(error)
             forward.joint.stop(error.message)
@@ -196,9 +215,7 @@ class PersonWays:
         trail.action = action
         return trail
 
-    async def _reached(
-        self, action: str, trail: Trail, forward: tuple[str, int] = NOWHERE
-    ) -> tuple[Host, str, asyncssh.SSHClientConnection]:
+    async def _reached(self, action: str, trail: Trail, forward: tuple[str, int] = NOWHERE) -> Reached:
         """The host that is wanted, as whom, and the connection to it. Raises: Refused."""
         name = self._wanted.host
         host = self._house.hosts.get(name)
@@ -209,18 +226,19 @@ class PersonWays:
         if not LOGIN.fullmatch(login):
             raise Forbidden("ssh.login", f"{login[:40]!r} is no account's name")
         upstream = await self._connected(host, login)
-        self._judge(action, host, login, trail, Facts(reaches_engine=self._reaches_engine, forward=forward))
-        return host, login, upstream
+        facts = Facts(reaches_engine=self._reaches_engine, forward=forward)
+        verdict = self._judge(action, host, login, trail, facts)
+        return Reached(host, login, upstream, facts.context(), verdict.harden)
 
-    def _judge(self, action: str, host: Host | None, login: str, trail: Trail, facts: Facts) -> None:
-        """Return if policy permits it. Raises: Hidden, Forbidden."""
+    def _judge(self, action: str, host: Host | None, login: str, trail: Trail, facts: Facts) -> Verdict:
+        """Return the verdict if it permits it. Raises: Hidden, Forbidden."""
         name = self._wanted.host
         about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
         known = replace(facts, via="ssh", door=self._house.listen, login=login)
         verdict = decide(Ask(self._principal, action, about, known.context()), self._house.rulebook.rules.policies)
         trail.judged(about, verdict, None)
         if verdict.is_allowed:
-            return
+            return verdict
         if host is None:
             raise _unseen(name)
         reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
@@ -245,25 +263,54 @@ class PersonWays:
             id="", at=0, person=self._principal.name, kind=action, target=host.name, call=trail.call_id, columns=columns, rows=rows, detail=detail
         )
 
-    async def _taped(self, joint: Joint, opening: Opening, about: str, trail: Trail, *, is_terminal: bool) -> None:
-        """Record what passes the joint from now on. Raises: Unavailable."""
-        tape = await self._house.recorder.begin(opening, joint.broken, entry=trail.entry_of_tape())
-        intake = Intake(tape, is_terminal=is_terminal)
+    async def _begun(self, joint: Joint, opening: Opening, about: str, trail: Trail, reached: Reached) -> None:
+        """Admit what is about to be opened, record it from now on, and return once it may be: where it must be watched, somebody watches.
+
+        Raises:
+            Forbidden: `session.…`, `policy.…`. Unavailable: `tape.refused`, `ledger.unwritable`, `ssh.gone`.
+        """
+        host, house = reached.host, self._house
+        names = frozenset({host.address, f"{reached.login}@{host.name}"})
+        wish = SessionWish(self._principal, opening, self._source, names, host.labels, reached.context, reached.harden)
+        admitted = house.admissions.admit(wish, house.rulebook.rules.policies)
+        if admitted.observed is not None:
+            trail.observed(admitted.observed)
+        vigil = Vigil(admitted.whose, admitted.terms, house.patience, joint)
+        if admitted.recording is not Recording.OFF:
+            await self._taped(joint, admitted, vigil, about, trail)
+        if joint.is_over:
+            raise Unavailable("ssh.gone", "the client was gone before it began")
+        joint.kept(vigil)
+        house.sessions.attend(vigil)
+        if vigil.state is State.WAITING:
+            joint.tell(vigil.waiting_words)
+        await vigil.begin()
+        self._trails[joint] = trail
+
+    async def _taped(self, joint: Joint, admitted: Admitted, vigil: Vigil, about: str, trail: Trail) -> None:
+        try:
+            tape = await self._house.recorder.begin(admitted, joint.broken, entry=trail.entry_of_tape())
+        except Unavailable:
+            if admitted.recording is Recording.ALARM:
+                return
+            raise
         if joint.is_over:
             await tape.end("the client was gone before it began")
-            raise Unavailable("ssh.gone", "the client was gone before it began")
-        session = Session(tape, intake, frozenset(), joint.end)
-        joint.taped(session)
-        self._trails[joint] = trail
+            return
+        intake = Intake(tape, is_terminal=joint.is_terminal)
+        vigil.id, vigil.mark = tape.id, lambda words: intake.say(Kind.MARK, words)
+        session = Session(tape, intake, frozenset(), joint.end, vigil)
+        joint.taped(session, is_strict=admitted.recording is Recording.STRICT)
         self._house.sessions.add(session)
-        intake.say(Kind.MARK, about)
+        with contextlib.suppress(Unavailable):  # the next piece ends the session, if recording has failed by now
+            intake.say(Kind.MARK, about)
 
     def over(self, joint: Joint) -> None:
         """See `session.Ways`."""
         self._open.discard(joint)
         trail = self._trails.pop(joint, None)
-        if joint.session is not None:
-            self._house.sessions.remove(joint.session)
+        if joint.vigil is not None:
+            self._house.sessions.leave(joint.vigil)
         if trail is not None:
             ended = {"ended": joint.ending.words} if joint.ending.words else {}
             with contextlib.suppress(Refused):
