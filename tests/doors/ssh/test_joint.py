@@ -144,7 +144,7 @@ def test_a_terminal_shows_nothing_that_is_not_durable() -> None:
         assert ([], True) == (near.told, far.is_held)
         reel.durable.set()
         await passes()
-        assert [("out", b"a"), ("err", b"b"), "eof", ("left", "0")] == near.told
+        assert [("out", b"a"), ("err", b"b"), ("left", "0")] == near.told
         assert [(Kind.OUTPUT, b"a"), (Kind.ERROR, b"b"), (Kind.EXIT, b"0")] == reel.frames
         assert (True, ["over"], ["closed"]) == (reel.is_ended, over, far.told)
 
@@ -242,7 +242,7 @@ def test_what_is_held_passes_later_in_its_order_and_is_recorded_then() -> None:
         joint.go_on()
         await passes()
         assert [(Kind.INPUT, b"in"), (Kind.OUTPUT, b"out"), (Kind.EXIT, b"3")] == reel.frames
-        assert [("out", b"out"), "eof", ("left", "3")] == near.told
+        assert [("out", b"out"), ("left", "3")] == near.told
 
     run(work)
 
@@ -258,5 +258,18 @@ def test_where_policy_lets_it_go_on_it_is_passed_on_unrecorded() -> None:
         joint.sent(b"in")
         joint.shown(b"out")
         assert ([b"in"], [("out", b"out")], []) == (far.told, near.told, over)
+
+    run(work)
+
+
+def test_the_end_of_output_waits_a_moment_for_the_status_and_no_longer() -> None:
+    async def work() -> None:
+        joint, near, far, _, _ = made()
+        joint.joined(far)
+        joint.shown_all()
+        assert [] == near.told
+        while not near.told:
+            await asyncio.sleep(0.02)
+        assert ["eof"] == near.told
 
     run(work)

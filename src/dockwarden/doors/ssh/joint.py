@@ -25,6 +25,8 @@ from dockwarden.words.errors import Refused
 CALM_BYTES, WINDOW_US = 32 << 10, 100_000
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
 MOST_EARLY = 1 << 20
+EOF_AFTER_S = 0.3
+"""How long the end of what is shown may wait for how it ended: a client that has seen one may hang up before it hears of the other."""
 RECORDING, TAKING, SETTLING, WATCHING = "recording", "taking", "settling", "watching"
 """Why a side is held: its tape is full; the other side takes no more; what was shown is not durable yet; nobody watches who has to."""
 
@@ -134,7 +136,8 @@ class Joint:
         self._through: Through | None = None
         self._early: list[bytes] = []
         self._early_bytes = 0
-        self._is_early_over = self._is_over = self._is_shown_all = False
+        self._is_early_over = self._is_over = False
+        self._eof: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[bytes, bool]] = []
         self._shower: asyncio.Task[None] | None = None
         self._ender: asyncio.Task[None] | None = None
@@ -256,8 +259,10 @@ class Joint:
         if self._is_held:
             self._held.append(self.shown_all)
             return
-        self._is_shown_all = True
-        if self._shower is None and not self._is_over:
+        self._eof = asyncio.get_running_loop().call_later(EOF_AFTER_S, self._show_eof)
+
+    def _show_eof(self) -> None:
+        if self._shower is None and self._ender is None:
             self._near.show_eof()
 
     def far_gone(self, ending: Ending) -> None:
@@ -333,8 +338,8 @@ class Joint:
             self._shower = None
             self._in.open(RECORDING)
             self._out.open(SETTLING)
-            if self._is_shown_all and not self._is_over:
-                self._near.show_eof()
+            if self._eof is not None and self._eof.when() <= asyncio.get_running_loop().time():
+                self._show_eof()
 
     def _hold_far(self) -> None:
         if self._far is not None:
@@ -414,6 +419,8 @@ class Joint:
     def _end(self, ending: Ending, words: str) -> None:
         if self._ender is None:
             self.ending = ending
+            if self._eof is not None:
+                self._eof.cancel()
             self._ender = asyncio.ensure_future(self._ended(ending, words))
 
     async def _ended(self, ending: Ending, words: str) -> None:
