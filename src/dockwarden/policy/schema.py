@@ -28,6 +28,9 @@ VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "v
 SESSION_ACTIONS = ("session.list", "session.play", "session.export", "session.watch", "session.kill")
 """What is asked about a session that is or was recorded; its owner is the person whose it is."""
 
+KEEPING_ACTIONS = ("session.delete", "session.hold")
+"""What is asked about how long a session's tape is kept; `hold` is releasing it, too. Not of group `sessions`: who looks does not delete."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -75,6 +78,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
     "sessions": SESSION_ACTIONS,
+    "keep-sessions": KEEPING_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -91,7 +95,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.PATH)
     for action in VAULT_ACTIONS:
         kinds[action].add(Kind.SYSTEM)
-    for action in SESSION_ACTIONS:
+    for action in (*SESSION_ACTIONS, *KEEPING_ACTIONS):
         kinds[action].add(Kind.SESSION)
     kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}

@@ -203,12 +203,15 @@ class Custody:
         """Copy, and go by the rules, for ever."""
         looked = -RULES_S
         while True:
-            if time.monotonic() - looked >= RULES_S or self._room_now.is_set():
-                looked = time.monotonic()
-                self._room_now.clear()
-                await self.go_by_rules()
-            if self._store is not None:
-                await self.copy_round(self._store)
+            try:
+                if time.monotonic() - looked >= RULES_S or self._room_now.is_set():
+                    looked = time.monotonic()
+                    self._room_now.clear()
+                    await self.go_by_rules()
+                if self._store is not None:
+                    await self.copy_round(self._store)
+            except Exception as error:  # noqa: BLE001  a task's root: what was not done is seen at the next round
+                self._told("the care of tapes failed", {"because": f"{type(error).__name__}: {error}"[:300]})
             await asyncio.sleep(TICK_S)
 
     async def measure(self) -> list[Kept]:

@@ -83,7 +83,7 @@ def read_credentials(secret: Secret) -> Credentials:
 
 
 class S3Store:
-    """One bucket. Credentials are asked for at first, and again whenever the store refused. Not for two threads."""
+    """One bucket. Credentials are asked for at first, and again whenever the store refused. Thread-safe."""
 
     def __init__(self, place: Place, credentials: Callable[[], Secret]) -> None:
         """`credentials` raises StoreTrouble where it has none now."""
@@ -112,10 +112,11 @@ class S3Store:
     def _do(self, deed: Callable[[Any], T]) -> T:
         from obstore import exceptions
 
-        if self._open is None:
-            self._open = _open(self._place, read_credentials(self._credentials()))
+        opened = self._open
+        if opened is None:
+            opened = self._open = _open(self._place, read_credentials(self._credentials()))
         try:
-            return deed(self._open)
+            return deed(opened)
         except (FileNotFoundError, exceptions.NotFoundError):
             raise Absent("there is no such object, or no such bucket") from None
         except exceptions.BaseError as error:
