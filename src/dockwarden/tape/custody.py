@@ -145,17 +145,19 @@ class Custody:
                 await self._ledger.settle(seq)
                 await asyncio.to_thread(deletion.carry_out, folder, intent, seq, self._ledger.vouch)
             except (Refused, OSError) as error:
-                self._not_deleted(folder, intent, error)
+                await self._not_deleted(folder, intent, error)
             self._used -= 0 if stored_of(folder).is_away else intent.tail.bytes
             self._forget(id)
 
-    def _not_deleted(self, folder: Path, intent: deletion.Intent, error: Refused | OSError) -> None:
+    async def _not_deleted(self, folder: Path, intent: deletion.Intent, error: Refused | OSError) -> None:
         """Take a deletion back that has no mark; one that has is finished at the next start. Raises: Unavailable."""
         if (folder / DELETED).exists():
             self._told("a tape's deletion is not done yet", {"tape": intent.id, "because": str(error)})
             return
         # What the ledger was given it writes as soon as it can, so it is given this, too. `deleting.json` stays: the next start reads both.
-        self._ledger.append(intent.entry(deletion.KEPT))
+        kept = self._ledger.append(intent.entry(deletion.KEPT))
+        with contextlib.suppress(Refused):
+            await self._ledger.settle(kept)
         raise error if isinstance(error, Refused) else _not_written(intent.id, error)
 
     def _deletable(self, id: str, folder: Path) -> Tail:

@@ -382,7 +382,7 @@ class Recorder:
             ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or tape.broken]
             tape.waiters = [] if tape.broken else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
         call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
-        if tape.ending is not None:
+        if flags:  # not `tape.ending`, which may have come since, and whose segment is not written then
             tape.close()
 
     def _fail(self, tape: Tape, why: str) -> None:
