@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 import shutil
 import tempfile
@@ -144,4 +143,3 @@ def test_a_hold_that_is_killed_anywhere_is_there_or_not_and_is_there_once_told(m
     held = "ended ended right 3 False 1"
     assert [] == [one for one in seen if one[2][0] not in {WHOLE, held} or (one[1] and one[2][0] != held)]
     assert any(f"{HOLDS}.part" in call for call, _, _ in seen)
-    assert os.listdir(made) == ["made"]

@@ -67,6 +67,9 @@ def list_(
         length = f"{(row['ended'] - row['started']) / 1e6:.1f} s" if row["ended"] else ""
         table.add_row(row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, _state(row), str(row["segments"]))
     Console().print(table if found else "no session was recorded yet that you may know of")
+    for row in found:
+        for note in _notes(row):
+            typer.echo(f"{row['id']}: {note}")
 
 
 @app.command()
@@ -265,11 +268,16 @@ def _deleted(checked: Checked, gone: Gone) -> str:
 
 
 def _state(row: Mapping[str, Any]) -> str:
-    """A session's state in a table: with who holds it, or who deleted it."""
+    """A session's state in a table: whether it is held, and where it is."""
+    return str(row["state"]) + (", held" if row["holds"] else "") + (", in the store alone" if row["is_away"] else "")
+
+
+def _notes(row: Mapping[str, Any]) -> Iterator[str]:
+    """Who holds a session and who deleted it, when, and why."""
     if gone := row["deleted"]:
-        return f"deleted {_time(gone['at'])} by {gone['by']}: {gone['why']}"
-    held = "; ".join(f"held by {one['by']}: {one['reason']}" for one in row["holds"])
-    return str(row["state"]) + (f", {held}" if held else "") + (", in the store alone" if row["is_away"] else "")
+        yield f"deleted {_time(gone['at'])} by {gone['by']}: {gone['why']}" + (f" ({gone['rule']})" if gone["rule"] else "")
+    for one in row["holds"]:
+        yield f"held since {_time(one['at'])} by {one['by']}: {one['reason']}"
 
 
 def _each(config: Path, verb: str, ids: list[str], reason: str | None, done: str) -> None:

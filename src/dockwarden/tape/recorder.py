@@ -374,6 +374,8 @@ class Recorder:
             tape.is_shut = True
             with contextlib.suppress(OSError):
                 tape.shut(Flag.BROKEN | Flag.LAST)
+        if flags:  # not `tape.ending`, which may have come since, and whose segment is not written then
+            tape.close()
         with self._lock:
             if not tape.broken:
                 tape.durable += len(frames)
@@ -382,8 +384,6 @@ class Recorder:
             ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or tape.broken]
             tape.waiters = [] if tape.broken else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
         call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
-        if flags:  # not `tape.ending`, which may have come since, and whose segment is not written then
-            tape.close()
 
     def _fail(self, tape: Tape, why: str) -> None:
         with self._lock:
