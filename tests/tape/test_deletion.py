@@ -52,6 +52,8 @@ def _made(folder: Path) -> None:
                 tape.add(Kind.OUTPUT, b"%d" % number)
                 await tape.settle()
             await tape.end()
+            if count > 1:
+                (folder / "which").write_text(tape.id)
         await recorder.close()
         await asyncio.to_thread(ledger.close)
 
@@ -90,14 +92,14 @@ def _restart(folder: Path, say: Callable[[str], None]) -> None:
 
     asyncio.run(work())
     public, known = read_public_key(folder / "ledger" / "signing.pub"), known_tapes(folder / "ledger")
-    for row in rows(Shelf(folder / "tapes")):
+    for row in sorted(rows(Shelf(folder / "tapes")), key=lambda row: row.id != _first(folder).name):
         tape = folder / "tapes" / row.id
         checked = check_kept(tape, public, known[row.id])
         say(f"{row.state} {checked.state} {checked.wrong or 'right'} {len(reels_of(tape))} {(tape / DELETING).exists()} {len(row.holds)}")
 
 
 def _first(folder: Path) -> Path:
-    return sorted((folder / "tapes").iterdir())[0]
+    return folder / "tapes" / (folder / "which").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,11 @@ def _vault(settings: Settings) -> Iterator[Finding]:
 def _tapes(settings: Settings) -> Iterator[Finding]:
     if not settings.tapes.store:
         return
-    lag = lag_of(settings.tapes_dir)
+    try:
+        lag = lag_of(settings.tapes_dir)
+    except OSError as error:
+        yield Finding("tapes", BAD, f"{settings.tapes_dir} cannot be read ({error.strerror})", "see who owns it")
+        return
     what = f"{lag.tapes} tapes are not in {settings.tapes.store} yet: {lag.bytes} bytes, the oldest {lag.age_s:.0f} s old"
     if lag.age_s > max(WARN_S, 10 * settings.tapes.store_every_s):
         yield Finding("tapes", WARN, what, f"see the log of dockwarden serve for: {LATE}")

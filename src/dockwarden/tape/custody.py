@@ -35,7 +35,9 @@ TICK_S = 1.0
 RULES_S = 60.0
 SOON_BYTES = 1 << 20
 """So much of a session under way is copied at once, however young."""
-TRY_AGAIN_S, LONGEST_S = 5.0, 300.0
+TRY_AGAIN_S, LONGEST_S = 5.0, 60.0
+MANY, MEASURE_S = 500, 5.0
+"""With so many tapes to be copied, how far behind it is is looked at so seldom."""
 MOST_TROUBLE = 3
 """After so many refusals in a row the store is left alone until the next round."""
 WARN_S = 300.0
@@ -73,7 +75,7 @@ class Custody:
         self._later: dict[str, tuple[float, float]] = {}
         self._used = self._written = 0
         self._room_now = asyncio.Event()
-        self._warned = -WARN_S
+        self._warned, self._measured = -WARN_S, -MEASURE_S
         self.lag = Lag()
         recorder.no_room = self.no_room
 
@@ -234,7 +236,8 @@ class Custody:
     async def copy_round(self, store: Store) -> None:
         """Bring into the store what is due, tape by tape, the longest waiting first; then say how far behind it is."""
         trouble, because = 0, ""
-        for id in sorted(await asyncio.to_thread(self._uncopied), key=lambda id: self._later.get(id, (0.0, 0.0))[0]):
+        ids = await asyncio.to_thread(self._uncopied)
+        for id in sorted(ids, key=lambda id: self._later.get(id, (0.0, 0.0))[0]):
             if trouble == MOST_TROUBLE:
                 break
             if self._later.get(id, (0.0, 0.0))[0] > time.monotonic():
@@ -247,7 +250,9 @@ class Custody:
                 trouble, because = trouble + isinstance(error, StoreTrouble), str(error)
                 wait_s = min(self._later.get(id, (0.0, TRY_AGAIN_S / 2))[1] * 2, LONGEST_S)
                 self._later[id] = time.monotonic() + wait_s, wait_s
-        self.lag = await asyncio.to_thread(lag_of, self._shelf.folder, frozenset(self._copied))
+        if len(ids) < MANY or time.monotonic() - self._measured >= MEASURE_S:
+            self.lag = await asyncio.to_thread(lag_of, self._shelf.folder, frozenset(self._copied))
+            self._measured = time.monotonic()
         self._say_lag(because)
 
     async def _copy(self, store: Store, id: str) -> None:

@@ -147,5 +147,5 @@ def _open(place: Place, credentials: Credentials) -> Any:
 
 
 def _in_words(error: Exception) -> str:
-    """The first line of what the library says, which has an XML answer and its own fields after it."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    """The first line of what the library says, without the server's answer (it may repeat whose key it was) and its own fields after that."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].partition("<")[0][:300]
