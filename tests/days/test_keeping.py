@@ -37,7 +37,7 @@ def row(warden: Warden, id: str) -> dict[str, Any]:
 
 
 def soon(see: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not (seen := see()):
         assert time.monotonic() < end
         time.sleep(0.1)
@@ -50,9 +50,9 @@ def test_who_holds_a_tape_deletes_none_and_who_deletes_releases_none(warden: War
     def status(uid: int, verb: str, **more: str) -> int:
         return asked(warden, uid, f"session/{verb}", {"id": id, **more}).status
 
-    for uid, there in ((ALICE, 403), (BOB, 404), (OPS, 403)):
-        for verb in ("hold", "release", "delete", "bring"):
-            assert there == status(uid, verb, **({} if verb == "bring" else {"reason": "x"})), (uid, verb)
+    for uid, there, verb in ((ALICE, 403, "hold"), (ALICE, 403, "delete"), (BOB, 404, "delete"), (OPS, 403, "release"), (OPS, 403, "delete")):
+        assert there == status(uid, verb, reason="x"), (uid, verb)
+    assert 403 == status(OPS, "bring")
     assert 403 == status(AUDITOR, "delete", reason="x")
     assert 403 == status(ADMIN, "hold", reason="x")
     assert 400 == status(AUDITOR, "hold")
@@ -68,8 +68,9 @@ def test_who_holds_a_tape_deletes_none_and_who_deletes_releases_none(warden: War
     assert 200 == status(ADMIN, "delete", reason="a customer's data")
 
     verified = cli(warden, "session", "verify", id)
-    assert (0, True) == (verified.returncode, f"by adam: a customer's data; it had {row(warden, id)['segments']} segments, head " in verified.stdout)
-    assert ("deleted", "alice", "exec", "duties") == tuple(row(warden, id)[key] for key in ("state", "person", "kind", "target"))
+    left = row(warden, id)
+    assert (0, True) == (verified.returncode, f"by adam: a customer's data; it had {left['segments']} segments, head {left['head']}" in verified.stdout)
+    assert ("deleted", "alice", "exec", "duties") == tuple(left[key] for key in ("state", "person", "kind", "target"))
     assert (400, "session.deleted") == ((played := asked(warden, AUDITOR, "session/play", {"id": id})).status, played.body["code"])
     deeds = [json.loads(line) for line in cli(warden, "ledger", "search", "--json", "--action", "session.delete").stdout.splitlines()]
     assert {("refused", "audra"), ("intent", "adam"), ("outcome", "adam"), ("tape", "adam")} <= {(one["kind"], one["principal"]) for one in deeds}
