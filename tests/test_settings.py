@@ -103,3 +103,23 @@ def test_observe_at_the_top_is_read(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="dockwarden init"):
         load_settings(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('store = "http://x"\nstore_secret = "a"', "write s3://BUCKET"),
+        ('store = "s3://b/../c"\nstore_secret = "a"', "write s3://BUCKET"),
+        ('store = "s3://bucket"', "needs store_secret or store_key_file"),
+        ('store = "s3://bucket"\nstore_secret = "a"\nstore_key_file = "b"', "and not both"),
+        ('store = "s3://bucket"\nstore_secret = "a"\nstore_endpoint = "http://10.0.0.1:9000"', "which everyone between can read"),
+        ('store = "s3://bucket"\nstore_secret = "a"\nstore_endpoint = "https://h/x"', "store_endpoint is no address"),
+        ("local_days = 3", "local_days needs store"),
+        ("retain_days = -1", ">= 0"),
+    ],
+)
+def test_a_store_of_tapes_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(BadConfig) as refused:
+        load_settings(write(tmp_path, f"{ENGINE}[tapes]\n{text}\n"))
+
+    assert says in str(refused.value)

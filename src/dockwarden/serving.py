@@ -99,7 +99,7 @@ async def _serve(settings: Settings, held: Hold) -> None:
         if settings.operate.listen:
             house.operate = OperateServer(settings.operate.listen, house.metrics, lambda: _health(house))
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(house))
-        works = (_watch, _snapshots, _sweep, _mend, _banner, _reaffirm, _tape_keys)
+        works = (_watch, _snapshots, _sweep, _mend, _banner, _reaffirm, _tape_keys, _custody)
         lasting = (_learned_late(house, learning), *(work(house) for work in works))
         tasks = [asyncio.ensure_future(work) for work in lasting]
         _say_ready(house)
@@ -203,6 +203,11 @@ async def _tape_keys(house: House) -> None:
     while not house.tape_keys.is_made:
         await asyncio.sleep(TAPE_KEY_S)
         await prepare_tape_keys(house)
+
+
+async def _custody(house: House) -> None:
+    """Copy tapes into the store, and let go what the settings ask for."""
+    await house.custody.run()
 
 
 async def _banner(house: House) -> None:

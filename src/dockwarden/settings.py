@@ -24,6 +24,7 @@ LONGEST_SOCKET = 107
 """Bytes of a unix socket's path. Source: unix(7)."""
 OUTSIDE = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?/?", re.ASCII)
 FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*", re.ASCII)
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?", re.ASCII)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -106,6 +107,42 @@ class TapeSettings(Section, frozen=True, kw_only=True):
 
     recipients: Annotated[tuple[str, ...], _help("age recipients (age1…) who can open and check tapes with their own key, without a server")] = ()
     stall_s: Annotated[float, _positive("how long, in seconds, a piece may wait to be recorded before its session ends")] = 0.75
+    retain_days: Annotated[int, _least(0, "tapes that ended longer ago are deleted, unless they are held; 0 keeps all")] = 0
+    quota_bytes: Annotated[int, _least(0, "how much of the disk tapes may have: the oldest go, and then no session begins; 0 is no limit")] = 0
+    quota_keep_days: Annotated[int, _least(0, "no tape that ended later than this is deleted for the quota")] = 7
+    local_days: Annotated[int, _least(0, "a tape that is in the store is kept here, too, for so long after its end; 0: as long as there")] = 0
+    store: Annotated[str, _help("where tapes are copied as they grow: s3://BUCKET/PREFIX; empty: nowhere")] = ""
+    store_endpoint: Annotated[str, _help("the store's address, https://HOST[:PORT]; empty: Amazon's own")] = ""
+    store_region: Annotated[str, _help("the store's region")] = "us-east-1"
+    store_ca: Annotated[str, _help("whose certificates are believed at the store, besides the public authorities (PEM)")] = ""
+    store_secret: Annotated[str, _help("the path in the vault of its credentials, as JSON: access_key_id, secret_access_key, token")] = ""
+    store_key_file: Annotated[str, _help("a file with the same (mode 0600), where they are not in the vault")] = ""
+    store_every_s: Annotated[float, _positive("how long, in seconds, a piece of a session under way may wait to be copied")] = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant of a store; the reader says in which file. Raises: ValueError."""
+        if wrong := _store_wrong(self):
+            raise ValueError(wrong)
+
+
+def _store_wrong(tapes: TapeSettings) -> str:
+    """What is wrong with how a store is reached, "" if nothing is."""
+    others = {
+        "store_endpoint": tapes.store_endpoint, "store_secret": tapes.store_secret, "store_key_file": tapes.store_key_file,
+        "store_ca": tapes.store_ca, "local_days": tapes.local_days,
+    }  # fmt: skip
+    if not tapes.store:
+        alone = ", ".join(name for name, value in others.items() if value)
+        return f"{alone} needs store = an address" if alone else ""
+    if BUCKET.fullmatch(tapes.store) is None:
+        return "store is no address; write s3://BUCKET or s3://BUCKET/PREFIX"
+    if tapes.store_endpoint and OUTSIDE.fullmatch(tapes.store_endpoint) is None:
+        return "store_endpoint is no address; write https://HOST:PORT with nothing after it"
+    if tapes.store_endpoint.startswith("http:") and urlsplit(tapes.store_endpoint).hostname not in LOOPBACK:
+        return "store_endpoint is http:// to another machine, which everyone between can read; write https://"
+    if bool(tapes.store_secret) == bool(tapes.store_key_file):
+        return "a store needs store_secret or store_key_file, and not both"
+    return ""
 
 
 class SshSettings(Section, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from dockwarden.access.rulebook import Rulebook
 from dockwarden.access.totp import SecondFactors
 from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.hosts import HostVerbs
+from dockwarden.doors.control.keeping import KeepingVerbs
 from dockwarden.doors.control.locks import LockVerbs
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
@@ -65,18 +66,22 @@ from dockwarden.engine.routes.table import NEWEST
 from dockwarden.hosts.authority import Authority
 from dockwarden.hosts.pinned import PinnedHosts
 from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.keys import PUBLIC, read_public_key
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import get_logger
-from dockwarden.settings import DoorSettings, Settings
+from dockwarden.settings import DoorSettings, Settings, TapeSettings
 from dockwarden.tape.admission import Admissions
+from dockwarden.tape.custody import Custody
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import end_found
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.locks import Locks
 from dockwarden.tape.recorder import Recorder
+from dockwarden.tape.retention import Rules
 from dockwarden.tape.sessions import Sessions
 from dockwarden.tape.shelf import Shelf
+from dockwarden.tape.store import Place, S3Store, StoreTrouble
 from dockwarden.tape.terms import Patience
 from dockwarden.upstream.about import EngineAbout, ask_about
 from dockwarden.upstream.answers import WholeAnswer
@@ -88,9 +93,11 @@ from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.log import OpenLog
 from dockwarden.vault.outside_keeper import OutsideKeeper
 from dockwarden.vault.outside_login import ByRole, ByToken
+from dockwarden.vault.private import read_private
 from dockwarden.words.ask import Kind, Verdict
-from dockwarden.words.errors import Forbidden, Hidden, Missing, Refused
+from dockwarden.words.errors import BadConfig, Forbidden, Hidden, Missing, Refused
 from dockwarden.words.principal import NOBODY, Principal
+from dockwarden.words.secret import Secret
 
 RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
@@ -128,6 +135,7 @@ class House:
     sessions: Sessions = field(init=False)
     recorder: Recorder | None = None
     tape_keys: TapeKeys = field(init=False)
+    custody: Custody = field(init=False)
     uses: Uses = field(init=False)
     whereabouts: Whereabouts = field(init=False)
     engine: EngineAbout | None = None
@@ -300,8 +308,9 @@ async def open_control(house: House) -> None:
 
     house.hosts = PinnedHosts(settings.hosts_file, lambda why: house.log.warning("hosts.kept", because=why))
     hosts = HostVerbs(settings.hosts_file, house.hosts.fresh, house.rulebook)
-    sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook)
+    sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook, house.custody)
     locks = LockVerbs(house.sessions, house.rulebook)
+    keeping = KeepingVerbs(house.custody, sessions)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
     secrets = SecretVerbs(keeper, house.rulebook, house.whereabouts, quota)
     vault: Mapping[str, Verb]
@@ -311,7 +320,8 @@ async def open_control(house: House) -> None:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
     house.factors = SecondFactors(keeper)
     totp = TotpVerbs(house.factors, house.rulebook)
-    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **locks.verbs(), **hosts.verbs(), **totp.verbs()}
+    of_sessions = {**sessions.verbs(), **locks.verbs(), **keeping.verbs()}
+    verbs = {**secrets.verbs(), **vault, **of_sessions, **hosts.verbs(), **totp.verbs()}
     house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
     await house.control.open()
 
@@ -341,6 +351,38 @@ async def open_tapes(house: House) -> None:
     await prepare_tape_keys(house)
     await house.recorder.open()
     await asyncio.to_thread(_end_found, house, shelf)
+    house.custody = _custody(house, house.recorder)
+    await house.custody.settle()
+
+
+def _custody(house: House, recorder: Recorder) -> Custody:
+    """What looks after the tapes that were made."""
+    tapes, metrics, folder = house.settings.tapes, house.metrics, house.settings.ledger_dir
+    rules = Rules(tapes.retain_days, tapes.quota_bytes, tapes.quota_keep_days, tapes.local_days, has_store=bool(tapes.store))
+    custody = Custody(
+        recorder, house.ledger, folder, read_public_key(folder / PUBLIC), rules=rules, store=_store(house, tapes) if tapes.store else None,
+        every_s=tapes.store_every_s, told=lambda what, detail: house.log.warning(what, **detail),
+    )  # fmt: skip
+    metrics.tape_bytes.set_function(lambda: custody.used_bytes)
+    metrics.unstored.set_function(lambda: custody.lag.tapes)
+    metrics.unstored_bytes.set_function(lambda: custody.lag.bytes)
+    metrics.unstored_age.set_function(lambda: custody.lag.age_s)
+    return custody
+
+
+def _store(house: House, tapes: TapeSettings) -> S3Store:
+    def credentials() -> Secret:
+        assert house.keeper is not None  # noqa: S101  the vault is opened before
+        try:
+            if tapes.store_secret:
+                return house.keeper.run_here(lambda vault: vault.get(tapes.store_secret).value)
+            file = house.settings.dir / tapes.store_key_file
+            return Secret(read_private(file, "may be read by others", "write the store's credentials into it"))
+        except (Refused, BadConfig) as error:
+            raise StoreTrouble(f"no credentials for the store: {error}") from None
+
+    ca = house.settings.dir / tapes.store_ca if tapes.store_ca else None
+    return S3Store(Place(tapes.store, tapes.store_endpoint, tapes.store_region, ca), credentials)
 
 
 async def prepare_tape_keys(house: House) -> None:

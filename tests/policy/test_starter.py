@@ -11,7 +11,7 @@ from dockwarden.engine.facts.model import UserFacts
 from dockwarden.engine.obligations import parse_obligations
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet
-from dockwarden.policy.schema import ENV_READ, GROUPS, actions
+from dockwarden.policy.schema import ENV_READ, GROUPS, KEEPING_ACTIONS, actions
 from dockwarden.words.ask import SYSTEM, Ask, Kind, Resource
 from dockwarden.words.principal import NOBODY, Principal
 
@@ -115,11 +115,21 @@ def test_operators_keep_everyone_s_containers_running_and_enter_none(starter: Po
 def test_auditors_look_at_everything_and_at_tapes_and_read_no_other_output(starter: PolicySet) -> None:
     for action in GROUPS["look"]:
         assert allowed(AUDRA, action, of("bob", next(iter(actions()[action]))), starter), action
-    tapes = {"session.list", "session.play", "session.export", "session.watch"}  # what was shown, to whom: recorded, and theirs to audit
+    tapes = {"session.list", "session.play", "session.export", "session.watch", "session.hold"}  # recorded, and theirs to audit and to keep
     for action in tapes:
         assert allowed(AUDRA, action, of("bob", next(iter(actions()[action]))), starter), action
     for action in actions().keys() - set(GROUPS["look"]) - tapes - {"system.ping", "system.version", "system.options"}:
         assert not allowed(AUDRA, action, of("bob", next(iter(actions()[action]))), starter), action
+
+
+def test_who_keeps_tapes_deletes_none_who_deletes_keeps_none_and_nobody_either_of_their_own(starter: PolicySet) -> None:
+    def may(*groups: str, owner: str = "alice") -> list[str]:
+        who = Principal("carol", frozenset(groups), None, "unix")
+        return [action for action in KEEPING_ACTIONS if allowed(who, action, of(owner, Kind.SESSION), starter)]
+
+    assert [[], [], [], ["session.hold"], ["session.delete"]] == [may(), may("developers"), may("operators"), may("auditors"), may("admins")]
+    assert ["session.hold"] == may("auditors", "admins")
+    assert [[], [], []] == [may("auditors", owner="carol"), may("admins", owner="carol"), may("auditors", "admins", owner="carol")]
 
 
 def test_ci_has_no_folder_of_the_host_and_no_root(starter: PolicySet) -> None:

@@ -46,6 +46,15 @@ async def test_what_was_settled_is_there_and_the_ledger_knows_where_it_ends(stud
     assert [] == studio.heard
 
 
+async def test_the_end_of_a_tape_stands_in_the_reel_before_it(studio: Studio) -> None:
+    for _ in range(20):
+        tape = await studio.begin()
+        tape.add(Kind.OUTPUT, b"x")
+        await tape.settle()
+        await tape.end()
+        assert ["00000001.reel"] == [reel.name for reel in reels_of(studio.path(tape))]
+
+
 async def test_frames_are_gathered_for_a_tenth_of_a_second(studio: Studio) -> None:
     tape = await studio.begin()
     for _ in range(20):

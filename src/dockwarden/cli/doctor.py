@@ -27,6 +27,7 @@ from dockwarden.ledger.keys import PUBLIC, read_key, read_public_key
 from dockwarden.ledger.segments import segments
 from dockwarden.ledger.verify import Verifier
 from dockwarden.settings import Settings, load_settings
+from dockwarden.tape.custody import LATE, WARN_S, lag_of
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.words.errors import BadConfig, Refused
 
@@ -77,6 +78,7 @@ def examine(config: Path) -> Iterator[Finding]:
     yield from _files(settings)
     yield from _ledger(settings)
     yield from _vault(settings)
+    yield from _tapes(settings)
     yield from _docker_group()
     yield from map(_root, settings.binds.roots)
     yield from asyncio.run(_sockets(settings))
@@ -136,6 +138,21 @@ def _vault(settings: Settings) -> Iterator[Finding]:
         yield Finding("vault", BAD, f"sealed: containers that need a secret do not start ({why})", "dockwarden vault unseal")
     else:
         yield Finding("vault", OK, f"open, unsealed by {said['by']}" if said.get("by") else "open")
+
+
+def _tapes(settings: Settings) -> Iterator[Finding]:
+    if not settings.tapes.store:
+        return
+    try:
+        lag = lag_of(settings.tapes_dir)
+    except OSError as error:
+        yield Finding("tapes", BAD, f"{settings.tapes_dir} cannot be read ({error.strerror})", "see who owns it")
+        return
+    what = f"{lag.tapes} tapes are not in {settings.tapes.store} yet: {lag.bytes} bytes, the oldest {lag.age_s:.0f} s old"
+    if lag.age_s > max(WARN_S, 10 * settings.tapes.store_every_s):
+        yield Finding("tapes", WARN, what, f"see the log of dockwarden serve for: {LATE}")
+    else:
+        yield Finding("tapes", OK, what if lag.tapes else f"all are in {settings.tapes.store}")
 
 
 def _root(root: str) -> Finding:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,15 +23,17 @@ from dockwarden.cli.control import answering, ask
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.ledger.keys import PUBLIC, read_public_key
 from dockwarden.ledger.segments import entries
-from dockwarden.settings import load_settings
+from dockwarden.settings import Settings, load_settings
+from dockwarden.tape import deletion
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import rows
 from dockwarden.tape.frames import Kind
+from dockwarden.tape.marks import DELETED, absent
 from dockwarden.tape.neutral import Neutral
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import opening_of
 from dockwarden.tape.shelf import Shelf
-from dockwarden.tape.verify import Checked, Known, check_tape
+from dockwarden.tape.verify import Checked, Gone, Known, check_kept
 from dockwarden.words.duration import seconds_of
 from dockwarden.words.errors import BadConfig
 
@@ -38,6 +41,7 @@ app = typer.Typer(no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="the session's id, or its beginning")]
 ID_CHARS = 28
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="the sessions' ids, or their beginnings")]
 LONGEST_PAUSE_S = 2.0
 SHOWN = frozenset({Kind.OUTPUT, Kind.ERROR})
 
@@ -62,9 +66,12 @@ def list_(
         table.add_column(name)
     for row in found:
         length = f"{(row['ended'] - row['started']) / 1e6:.1f} s" if row["ended"] else ""
-        words = row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, row["state"], str(row["segments"])
+        words = row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, _state(row), str(row["segments"])
         table.add_row(*words, ", ".join(row["watchers"]))
     Console().print(table if found else "no session was recorded yet that you may know of")
+    for row in found:
+        for note in _notes(row):
+            typer.echo(f"{row['id']}: {note}")
 
 
 @app.command()
@@ -171,6 +178,50 @@ def locks(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def hold(
+    ids: Ids,
+    config: Config = USUAL_PLACE,
+    reason: Annotated[str, typer.Option("--reason", help="what for; it is shown beside the session")] = "",
+) -> None:
+    """Keep tapes until they are released: nobody and no setting deletes them meanwhile. Several may hold one tape, each for a reason.
+
+    Example: dockwarden session hold 20260131-120000-0123456789ab --reason "case 17"
+    """
+    _each(config, "session/hold", ids, reason, "is held")
+
+
+@app.command()
+def release(
+    ids: Ids,
+    config: Config = USUAL_PLACE,
+    reason: Annotated[str, typer.Option("--reason", help="that of the hold which is meant, where there are several")] = "",
+) -> None:
+    """Let the hold on tapes go.
+
+    Example: dockwarden session release 20260131-120000-0123456789ab
+    """
+    _each(config, "session/release", ids, reason, "is released")
+
+
+@app.command()
+def delete(ids: Ids, config: Config = USUAL_PLACE, reason: Annotated[str, typer.Option("--reason", help="why; it stays on record")] = "") -> None:
+    """Delete tapes for good, here and in the store. That they were, by whom and why, stays; `verify` shows it.
+
+    Example: dockwarden session delete 20260131-120000-0123456789ab --reason "made by mistake: a customer's data"
+    """
+    _each(config, "session/delete", ids, reason, "is deleted")
+
+
+@app.command()
+def bring(ids: Ids, config: Config = USUAL_PLACE) -> None:
+    """Bring tapes back to this disk that are in the store alone, so that `verify` can look at them; `play` and `export` do so by themselves.
+
+    Example: dockwarden session bring 20260131-120000-0123456789ab
+    """
+    _each(config, "session/bring", ids, None, "is here")
+
+
+@app.command()
 def verify(
     id: Annotated[str, typer.Argument(metavar="ID", help="the session's id; without, all of them")] = "",
     config: Config = USUAL_PLACE,
@@ -187,9 +238,12 @@ def verify(
     shelf = Shelf(tapes or settings.tapes_dir)
     public = read_public_key(public_key or settings.ledger_dir / PUBLIC)
     known = known_tapes(settings.ledger_dir)
+    since = next((entry.seq for entry in entries(settings.ledger_dir)), 0)
     every = sorted({*shelf.ids(), *known})
     ids, secret = [_among(every, id)] if id else every, _identity(identity)
-    found = {one: _checked(shelf, one, public, known.get(one), secret) for one in ids}
+    if id and tapes is None:
+        _bring_back(settings, shelf, ids[0])
+    found = {one: _checked(shelf, one, public, known.get(one), secret, since) for one in ids}
     if as_json:
         typer.echo(json.dumps([_told(one, checked) for one, checked in found.items()]))
     else:
@@ -201,39 +255,84 @@ def _say(found: Mapping[str, Checked], *, is_one: bool) -> None:
     for one, checked in found.items():
         if checked.wrong:
             typer.echo(f"{one}: BROKEN at segment {checked.segment}: {checked.wrong}", err=True)
+        elif checked.deleted is not None:
+            if is_one:
+                typer.echo(f"{one}: {_deleted(checked, checked.deleted)}")
         elif is_one:
             typer.echo(f"{one}: {checked.segments} segments are what was recorded ({checked.state}), head {checked.head.hex()}")
     if not is_one:
-        typer.echo(f"{sum(not checked.wrong for checked in found.values())} of {len(found)} tapes are what was recorded")
+        gone, away = (sum(checked.state == state for checked in found.values()) for state in ("deleted", "away"))
+        right = sum(not checked.wrong for checked in found.values()) - gone - away
+        said = f"{right} of {len(found) - gone - away} tapes are what was recorded"
+        said += f"; {gone} were deleted, as the ledger has it" if gone else ""
+        typer.echo(said + (f"; {away} are in the store alone, and are looked at one by one: session verify ID" if away else ""))
 
 
 def known_tapes(ledger: Path) -> dict[str, Known]:
-    """What the ledger says of each tape; those that a recorded deed took away are not among them."""
+    """What the ledger says of each tape, and whether a recorded deed took it away."""
     found: dict[str, Known] = {}
     for entry in entries(ledger, 0):
         if entry.kind == "tape" and "tape" in entry.detail:
             id, what = str(entry.detail["tape"]), entry.detail.get("what")
-            if what == "tape.deleted":
-                found.pop(id, None)
-            else:
-                found[id] = Known(int(entry.detail["segment"]), bytes.fromhex(entry.detail["head"]), what == "tape.closed")
+            gone = None
+            if what == deletion.WHAT:
+                gone = Gone(entry.at, entry.principal, str(entry.detail["why"]), str(entry.detail.get("rule", "")), entry.seq)
+            is_closed = what in {"tape.closed", deletion.WHAT, deletion.KEPT}
+            found[id] = Known(int(entry.detail["segment"]), bytes.fromhex(entry.detail["head"]), is_closed, gone)
     return found
 
 
-def _checked(shelf: Shelf, id: str, public: Ed25519PublicKey, known: Known | None, identity: str) -> Checked:
+def _checked(shelf: Shelf, id: str, public: Ed25519PublicKey, known: Known | None, identity: str, since: int) -> Checked:
     folder = shelf.path(id)
-    if known is not None and not folder.is_dir():
+    if known is not None and not known.deleted and not folder.is_dir():
         return Checked(None, wrong="the whole tape is missing, and the ledger has it", segment=1)
     try:
-        key = unwrap(opening_of(folder), identity) if identity else b""
+        key = unwrap(opening_of(folder), identity) if identity and not (known and known.deleted) else b""
     except BadSegment as error:
         return Checked(None, wrong=str(error))
-    return check_tape(folder, public, known, key)
+    return check_kept(folder, public, known, key, since=since)
+
+
+def _bring_back(settings: Settings, shelf: Shelf, id: str) -> None:
+    """See that a tape which is in the store alone is here to be looked at. Raises: Answered; BadConfig: nobody serves who could."""
+    folder = shelf.path(id)
+    if folder.is_dir() and not (folder / DELETED).exists() and absent(folder):
+        ask(settings, "session/bring", {"id": id})
 
 
 def _told(id: str, checked: Checked) -> Mapping[str, Any]:
     head, state = checked.head.hex(), checked.state
-    return {"id": id, "segments": checked.segments, "head": head, "state": state, "wrong": checked.wrong, "segment": checked.segment}
+    deleted = asdict(checked.deleted) if checked.deleted else None
+    said = {"id": id, "segments": checked.segments, "head": head, "state": state, "wrong": checked.wrong, "segment": checked.segment}
+    return {**said, "deleted": deleted}
+
+
+def _deleted(checked: Checked, gone: Gone) -> str:
+    rule = f" ({gone.rule})" if gone.rule else ""
+    head = f"{checked.segments} segments, head {checked.head.hex()}"
+    return f"deleted on {_time(gone.at)} by {gone.by}: {gone.why}{rule}; it had {head}"
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    """A session's state in a table: whether it is held, and where it is."""
+    return str(row["state"]) + (", held" if row["holds"] else "") + (", in the store alone" if row["is_away"] else "")
+
+
+def _notes(row: Mapping[str, Any]) -> Iterator[str]:
+    """Who holds a session and who deleted it, when, and why."""
+    if gone := row["deleted"]:
+        yield f"deleted {_time(gone['at'])} by {gone['by']}: {gone['why']}" + (f" ({gone['rule']})" if gone["rule"] else "")
+    for one in row["holds"]:
+        yield f"held since {_time(one['at'])} by {one['by']}: {one['reason']}"
+
+
+def _each(config: Path, verb: str, ids: list[str], reason: str | None, done: str) -> None:
+    """Ask for one deed about each of several sessions; the first that is refused ends it, and those before are done."""
+    settings = load_settings(config)
+    for id in ids:
+        more = {} if reason is None else {"reason": reason}
+        said = ask(settings, verb, {"id": _whole(config, id), **more})
+        typer.echo(f"{said['id']} {done}")
 
 
 def _identity(file: Path | None) -> str:

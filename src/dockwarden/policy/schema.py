@@ -42,11 +42,15 @@ SSH_LOGIN = "ssh.login"
 TOTP_ENROLL, TOTP_REMOVE = "totp.enroll", "totp.remove"
 TOTP_ACTIONS = (TOTP_ENROLL, TOTP_REMOVE)
 """What is asked about somebody's second factor: `System::"totp"`, whose owner they are."""
+
 SESSION_START = "session.start"
 """Whether a session that another action let begin (`exec.start`, `container.attach`, a shell) may begin here and now, and on what terms."""
 
 SESSION_LOCK = "session.lock"
 """Whether sessions of a person, on a target, may be locked and unlocked; its owner is that person, its name that target."""
+
+KEEPING_ACTIONS = ("session.delete", "session.hold")
+"""What is asked about how long a session's tape is kept; `hold` is releasing it, too. Not of group `sessions`: who looks does not delete."""
 
 CONTEXT = """\
 type Context = {
@@ -116,6 +120,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "vault": VAULT_ACTIONS,
     "sessions": (*SESSION_ACTIONS, SESSION_LOCK),
     "ssh": SSH_ACTIONS,
+    "keep-sessions": KEEPING_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -132,7 +137,7 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.PATH)
     for action in (*VAULT_ACTIONS, *TOTP_ACTIONS, SSH_LOGIN):
         kinds[action].add(Kind.SYSTEM)
-    for action in (*SESSION_ACTIONS, SESSION_START, SESSION_LOCK):
+    for action in (*SESSION_ACTIONS, *KEEPING_ACTIONS, SESSION_START, SESSION_LOCK):
         kinds[action].add(Kind.SESSION)
     for action in (*SSH_ACTIONS, *HOST_ACTIONS):
         kinds[action].add(Kind.HOST)

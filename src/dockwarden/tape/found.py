@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from dockwarden.tape.faults import BadSegment
+from dockwarden.tape.marks import Deleted, Hold, Tail, absent, deleted_of, holds_of, stored_of
 from dockwarden.tape.opening import Opening, hash_of
 from dockwarden.tape.read import opening_of
 from dockwarden.tape.segment import FRONT_BYTES, Flag, Head, Sealer, Sign
@@ -16,7 +17,10 @@ from dockwarden.tape.shelf import OPENING, Reels, Shelf, Torn, heads_of, reels_o
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One tape in a list. Times are microseconds since 1970; `ended` is 0 while it is recorded, `head` is hex. `state` as `verify.Checked`,
-    or, of a session under way, `waiting` and `paused` for want of a watcher; `watchers` are who looks on now."""
+    or, of a session under way, `waiting` and `paused` for want of a watcher; `watchers` are who looks on now.
+
+    `stored` are the segments that are in the store; `is_away` says that none is on this disk.
+    """
 
     id: str
     person: str
@@ -29,6 +33,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     bytes: int
     watchers: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    deleted: Deleted | None = None
+    stored: int = 0
+    is_away: bool = False
 
 
 def rows(shelf: Shelf) -> Iterator[Row]:
@@ -42,12 +50,23 @@ def rows(shelf: Shelf) -> Iterator[Row]:
 
 
 def _row(folder: Path, opening: Opening) -> Row:
+    deleted, stored = deleted_of(folder), stored_of(folder)
+    known = deleted.tail if deleted else stored.tail if stored.is_away else None
+    tail = known or came_to(folder)
+    return Row(
+        id=opening.id, person=opening.person, kind=opening.kind, target=opening.target, started=opening.at, ended=tail.ended,
+        state="deleted" if deleted else tail.state, segments=tail.segments, head=tail.head, bytes=tail.bytes, holds=holds_of(folder),
+        deleted=deleted, stored=0 if deleted else stored.segments, is_away=stored.is_away and not deleted,
+    )  # fmt: skip
+
+
+def came_to(folder: Path) -> Tail:
+    """What the tape whose segments are in `folder` came to so far; `ended` is 0 while it has no end. Raises: as `tail_of`."""
     head, _, _ = tail_of(folder)
     is_over = head is not None and Flag.LAST in head.flags
-    return Row(
-        id=opening.id, person=opening.person, kind=opening.kind, target=opening.target, started=opening.at,
-        ended=head.wall_us if head and is_over else 0, state=state_of(head.flags if head else Flag(0)), segments=head.seq if head else 0,
-        head=head.hash.hex() if head else "", bytes=sum(reel.stat().st_size for reel in reels_of(folder)),
+    return Tail(
+        segments=head.seq if head else 0, head=head.hash.hex() if head else "", ended=head.wall_us if head and is_over else 0,
+        state=state_of(head.flags if head else Flag(0)), bytes=sum(reel.stat().st_size for reel in reels_of(folder)),
     )  # fmt: skip
 
 
@@ -83,6 +102,8 @@ def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int) -> tuple[Head, i
         BadSegment: it cannot be read; it stays as it is. OSError.
     """
     folder = shelf.path(id)
+    if absent(folder):
+        return None
     head, reel, end = tail_of(folder)
     if head is not None and Flag.LAST in head.flags:
         return None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.frames import Frame, Kind, decode
+from dockwarden.tape.marks import absent
 from dockwarden.tape.opening import Opening, hash_of, read_opening
 from dockwarden.tape.segment import Flag, Head, unseal
 from dockwarden.tape.shelf import OPENING, Torn, stored_segments
@@ -37,7 +38,9 @@ def frames_of(folder: Path, key: bytes) -> Iterator[Frame]:
 
 
 def opened_segments(folder: Path, key: bytes) -> Iterator[tuple[Head, Iterator[Frame]]]:
-    """Yield the head and the frames of every whole segment, in order. Raises: BadSegment: as `frames_of`."""
+    """Yield the head and the frames of every whole segment, in order. Raises: BadSegment: as `frames_of`, or they are not here."""
+    if why := absent(folder):
+        raise BadSegment(why)
     previous = hash_of((folder / OPENING).read_bytes())
     try:
         for segment in stored_segments(folder):

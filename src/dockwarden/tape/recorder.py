@@ -22,7 +22,7 @@ from dockwarden.ledger.writer import Ledger, call_in_loop
 from dockwarden.tape.admission import Admitted
 from dockwarden.tape.frames import Frame, Kind, encode
 from dockwarden.tape.opening import Opening, hash_of, new_id, new_key, wrap
-from dockwarden.tape.segment import NO_FLAG, Flag, Sealer, Segment
+from dockwarden.tape.segment import FRONT_BYTES, NO_FLAG, Flag, Sealer, Segment
 from dockwarden.tape.shelf import Reels, Shelf
 from dockwarden.words.errors import Refused, Unavailable
 
@@ -61,6 +61,8 @@ class Tape:
         self.ending: Flag | None = None
         self.told_us = 0
         self.told_seq = 0
+        self.kept_seq = 0
+        """The last segment that is surely on the disk, and whose number no other gets."""
         self.listeners: list[Listener] = []
         self._is_closed = False
 
@@ -124,6 +126,8 @@ class Tape:
             # INVARIANT: no number is given to two contents: after this only an end follows, which has none
             self._sealer.seq, self._sealer.hash = seq, digest
             raise
+        self.kept_seq = segment.head.seq
+        self._recorder.written_bytes += FRONT_BYTES + segment.head.length
         for listener in list(self.listeners):
             listener(segment, content)
 
@@ -155,6 +159,9 @@ class Recorder:
         self._lock = threading.Condition()
         self.tapes: dict[str, Tape] = {}
         self._is_closing = False
+        self.written_bytes = 0
+        self.no_room: Callable[[], str] = lambda: ""
+        """Says why no tape may begin now though the disk would take it, "" if it may."""
         self._ending: set[asyncio.Task[None]] = set()
         self._probed = -PROBE_S
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -176,6 +183,7 @@ class Recorder:
         Raises:
             Unavailable: `tape.refused`: it cannot be recorded, so it must not begin.
         """
+        self._see_room()
         making = self._loop.run_in_executor(None, self._create, admitted.opening, on_broken)
         try:
             async with asyncio.timeout(self._stall_s + 1):
@@ -206,6 +214,7 @@ class Recorder:
         Raises:
             Unavailable: `tape.refused`.
         """
+        self._see_room()
         if time.monotonic() - self._probed < PROBE_S:
             return
         try:
@@ -217,6 +226,10 @@ class Recorder:
         except (OSError, Refused, TimeoutError) as error:
             raise _refused(error) from None
         self._probed = time.monotonic()
+
+    def _see_room(self) -> None:
+        if why := self.no_room():
+            raise _refused(OSError(0, why))
 
     def take(self, tape: Tape, frame: Frame) -> None:
         """A frame for `tape`; see `Tape.add`."""
@@ -363,6 +376,8 @@ class Recorder:
             tape.is_shut = True
             with contextlib.suppress(OSError):
                 tape.shut(Flag.BROKEN | Flag.LAST)
+        if flags:  # not `tape.ending`, which may have come since, and whose segment is not written then
+            tape.close()
         with self._lock:
             if not tape.broken:
                 tape.durable += len(frames)

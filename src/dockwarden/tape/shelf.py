@@ -2,6 +2,7 @@
 
     tapes/ID/opening.json        what it is of
     tapes/ID/00000001.reel       segments, one after the other; the name is the number of the first
+    tapes/ID/*.json              marks.py: holds, what is in the store, that it was deleted
     tapes/reserve                room that is kept back, so that a full disk can still take every tape's end
 """
 
@@ -152,10 +153,10 @@ def heads(folder: Path) -> Iterator[tuple[Path, int, Head]]:
             yield reel, at, head
 
 
-def heads_of(reel: Path) -> Iterator[tuple[int, Head]]:
-    """Yield place and head of every segment of one file. Raises: as `heads`."""
+def heads_of(reel: Path, at: int = 0) -> Iterator[tuple[int, Head]]:
+    """Yield place and head of every segment of one file, from the one that begins at `at`. Raises: as `heads`."""
     with reel.open("rb") as file:
-        size, at = os.fstat(file.fileno()).st_size, 0
+        size = os.fstat(file.fileno()).st_size
         while at < size:
             file.seek(at)
             head = read_head(file.read(FRONT_BYTES), 0)

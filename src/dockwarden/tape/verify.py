@@ -10,9 +10,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import state_of
 from dockwarden.tape.frames import decode
+from dockwarden.tape.marks import Deleted, deleted_of, stored_of
 from dockwarden.tape.opening import Opening, hash_of, read_opening
 from dockwarden.tape.segment import NO_FLAG, Flag, check, unseal
-from dockwarden.tape.shelf import OPENING, Torn, stored_segments
+from dockwarden.tape.shelf import OPENING, Torn, reels_of, stored_segments
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A deletion as the ledger has it: `at` in microseconds since 1970, `entry` its place there."""
+
+    at: int
+    by: str
+    why: str
+    rule: str
+    entry: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,7 @@ class Known:
     seq: int
     hash: bytes
     is_closed: bool
+    deleted: Gone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +47,46 @@ class Checked:
     flags: Flag = NO_FLAG
     wrong: str = ""
     segment: int = 0
+    deleted: Gone | None = None
+    is_away: bool = False
 
     @property
     def state(self) -> str:
-        """As `found.state_of`."""
-        return state_of(self.flags)
+        """As `found.state_of`, or `deleted`; `away` where the segments are in the store alone, and were not looked at."""
+        return "deleted" if self.deleted else "away" if self.is_away else state_of(self.flags)
+
+
+def check_kept(folder: Path, public: Ed25519PublicKey, known: Known | None = None, key: bytes = b"", *, since: int = 0) -> Checked:
+    """As `check_tape`, of a tape that may be deleted, or in the store alone: whether that is so by the ledger's word.
+
+    `since` is the place of the ledger's oldest entry: what was deleted before that has its mark alone, which is signed. Total.
+    """
+    try:
+        mark, stored = deleted_of(folder), stored_of(folder)
+    except (BadSegment, OSError) as error:
+        return Checked(None, wrong=str(error))
+    if known is not None and known.deleted is not None:
+        return _check_deleted(folder, mark, known, known.deleted)
+    if mark is not None and mark.entry < since and mark.is_signed(public) and mark.id == folder.name and not reels_of(folder):
+        gone = Gone(mark.at, mark.by, mark.why, mark.rule, mark.entry)
+        return Checked(None, mark.tail.segments, bytes.fromhex(mark.tail.head), deleted=gone)
+    if mark is not None and not reels_of(folder):
+        return Checked(None, wrong="its contents are gone, and the ledger has no deletion of it", segment=1)
+    if stored.is_away and stored.tail is not None and not reels_of(folder):
+        head = bytes.fromhex(stored.tail.head)
+        if known is not None and (known.seq, known.hash) != (stored.tail.segments, head):
+            return Checked(None, wrong="what is in the store is not what the ledger has", segment=1)
+        return Checked(None, stored.tail.segments, head, is_away=True)
+    return check_tape(folder, public, known, key)
+
+
+def _check_deleted(folder: Path, mark: Deleted | None, known: Known, gone: Gone) -> Checked:
+    """A deleted tape: what is left of it must be what the ledger deleted."""
+    if mark is not None and (mark.tail.segments, bytes.fromhex(mark.tail.head)) != (known.seq, known.hash):
+        return Checked(None, wrong="what is left of it is not of the tape that the ledger deleted", segment=1)
+    if folder.is_dir() and reels_of(folder):
+        return Checked(None, wrong="the ledger has its deletion, and its contents are here; the next start of dockwarden finishes it", segment=1)
+    return Checked(None, known.seq, known.hash, deleted=gone)
 
 
 def check_tape(folder: Path, public: Ed25519PublicKey, known: Known | None = None, key: bytes = b"") -> Checked:

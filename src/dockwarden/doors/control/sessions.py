@@ -19,6 +19,7 @@ from dockwarden.engine.finding import masked
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS
 from dockwarden.tape.cast import cast
+from dockwarden.tape.custody import Custody
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import Row, rows
 from dockwarden.tape.frames import Frame, Kind
@@ -66,8 +67,11 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class SessionVerbs:
     """The verbs of noun `session`."""
 
-    def __init__(self, recorder: Recorder, sessions: Sessions, keys: TapeKeys, keeper: KeepsSecrets, rulebook: Rulebook) -> None:
+    def __init__(
+        self, recorder: Recorder, sessions: Sessions, keys: TapeKeys, keeper: KeepsSecrets, rulebook: Rulebook, custody: Custody
+    ) -> None:
         self._recorder, self._sessions, self._keys, self._keeper, self._rulebook = recorder, sessions, keys, keeper, rulebook
+        self._custody = custody
 
     def verbs(self) -> dict[str, Verb]:
         """Each verb by its name in the path."""
@@ -87,14 +91,16 @@ class SessionVerbs:
     async def play(self, call: Call) -> Stream:
         """The frames of a tape, with their moments, for who plays it in a terminal."""
         asked = call.read(OfSession)
-        opening = await self._judge(call, PLAY, asked.id, {})
+        opening = await self.judge(call, PLAY, asked.id, {})
+        await self._custody.bring(opening.id)
         key = await self._key(opening)
         return Stream(LINES, _in_pieces(lambda: _frame_lines(opening, self._frames(opening.id, key))))
 
     async def export(self, call: Call) -> Stream:
         """A tape as a file of another kind."""
         asked = call.read(Export)
-        opening = await self._judge(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
+        opening = await self.judge(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
+        await self._custody.bring(opening.id)
         key = await self._key(opening)
         if asked.format == "raw":
             kinds = STREAMS[asked.stream]
@@ -105,7 +111,7 @@ class SessionVerbs:
     async def watch(self, call: Call) -> Stream:
         """The frames of a session under way: from its first, and on as they come."""
         asked = call.read(OfSession)
-        opening = await self._judge(call, WATCH, asked.id, {})
+        opening = await self.judge(call, WATCH, asked.id, {})
         session = self._sessions.live.get(asked.id)
         if session is None:
             raise Malformed("session.over", f"session {asked.id} is over; see it with: dockwarden session play {asked.id}")
@@ -133,7 +139,7 @@ class SessionVerbs:
     async def kill(self, call: Call) -> Mapping[str, Any]:
         """End a session: its stream, and what runs behind it."""
         asked = call.read(Kill)
-        await self._judge(call, KILL, asked.id, {"why": masked(asked.why[:200])})
+        await self.judge(call, KILL, asked.id, {"why": masked(asked.why[:200])})
         session = self._sessions.live.get(asked.id)
         if session is None:
             raise Malformed("session.over", f"session {asked.id} is over already")
@@ -155,7 +161,7 @@ class SessionVerbs:
         except BadSegment as error:
             raise _unreadable(opening.id, error) from None
 
-    async def _judge(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> Opening:
+    async def judge(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> Opening:
         """The opening of a session that the caller may do `action` with; the ledger has that they are about to.
 
         Raises:

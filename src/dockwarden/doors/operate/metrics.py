@@ -20,6 +20,10 @@ class Metrics:
         self.observed = Counter("dockwarden_observed", "calls let through by `observe = true` alone", registry=self.registry)
         self.up = Gauge("dockwarden_engine_up", "1 while the Engine answers", registry=self.registry)
         self.ledger_ok = Gauge("dockwarden_ledger_writable", "1 while the ledger takes entries", registry=self.registry)
+        self.tape_bytes = Gauge("dockwarden_tape_bytes", "bytes of this disk that tapes have", registry=self.registry)
+        self.unstored = Gauge("dockwarden_tapes_unstored", "tapes of which something is not in the store yet", registry=self.registry)
+        self.unstored_bytes = Gauge("dockwarden_tapes_unstored_bytes", "bytes of tapes that are not in the store yet", registry=self.registry)
+        self.unstored_age = Gauge("dockwarden_tapes_unstored_age_seconds", "how old the oldest of them is", registry=self.registry)
         self._ends: dict[tuple[str, str], Counter] = {}
 
     def count(self, action: str, end: str, seconds: float) -> None:
