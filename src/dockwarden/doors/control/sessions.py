@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from itertools import islice
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +18,7 @@ from dockwarden.doors.control.door import Call, Stream, Verb
 from dockwarden.engine.finding import masked
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS
-from dockwarden.tape.cast import cast
+from dockwarden.tape.exported import Exported, FormName
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import rows
 from dockwarden.tape.frames import Frame, Kind
@@ -36,8 +36,12 @@ from dockwarden.words.principal import Principal
 
 LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
-STREAMS = {"out": (Kind.OUTPUT,), "err": (Kind.ERROR,), "in": (Kind.INPUT,), "both": (Kind.OUTPUT, Kind.ERROR)}
-AT_ONCE = 64
+BYTES = b"application/octet-stream"
+CASTS: Mapping[str, FormName] = {"asciicast": "v3", "asciicast-v2": "v2"}
+AT_ONCE, BYTES_AT_ONCE = 64, 256 << 10
+
+Followed = AsyncGenerator[list[Frame], None]
+"""The frames of a session under way, by segments."""
 
 
 class OfSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,37 +89,26 @@ class SessionVerbs:
     async def play(self, call: Call) -> Stream:
         """The frames of a tape, with their moments, for who plays it in a terminal."""
         asked = call.read(OfSession)
-        opening = await self._judge(call, PLAY, asked.id, {})
-        key = await self._key(opening)
-        return Stream(LINES, _in_pieces(lambda: _frame_lines(opening, self._frames(opening.id, key))))
+        opening, key = await self.opened(call, PLAY, asked.id, {})
+        folder = self._recorder.shelf.path(opening.id)
+        return Stream(LINES, streamed(lambda: _frame_lines(opening, frames_of(folder, key)), asked.id))
 
     async def export(self, call: Call) -> Stream:
         """A tape as a file of another kind."""
         asked = call.read(Export)
-        opening = await self._judge(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
-        key = await self._key(opening)
-        if asked.format == "raw":
-            kinds = STREAMS[asked.stream]
-            return Stream(b"application/octet-stream", _in_pieces(lambda: (one.data for one in self._frames(opening.id, key) if one.kind in kinds)))
-        version: Literal[2, 3] = 2 if asked.format.endswith("v2") else 3
-        return Stream(LINES, _in_pieces(lambda: cast(opening, self._frames(opening.id, key), version)))
+        opening, key = await self.opened(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
+        form: FormName = asked.stream if asked.format == "raw" else CASTS[asked.format]
+        return Stream(BYTES if asked.format == "raw" else LINES, streamed(self.form(opening, key, form).pieces, asked.id))
 
     async def watch(self, call: Call) -> Stream:
         """The frames of a session under way: from its first, and on as they come."""
         asked = call.read(OfSession)
-        opening = await self._judge(call, WATCH, asked.id, {})
-        session = self._sessions.live.get(asked.id)
-        if session is None:
-            raise Malformed("session.over", f"session {asked.id} is over; see it with: dockwarden session play {asked.id}")
-        session.intake.say(Kind.MARK, f"watched by {call.principal.name}")
+        opening, followed = await self.followed(call, asked.id, {})
 
         async def pieces() -> AsyncIterator[bytes]:
             yield _first_line(opening)
-            try:
-                async for frames in follow(session.tape, self._recorder.shelf.path(asked.id)):
-                    yield b"".join(map(_frame_line, frames))
-            except BadSegment as error:
-                raise _unreadable(asked.id, error) from None
+            async for frames in followed:
+                yield b"".join(map(_frame_line, frames))
 
         return Stream(LINES, pieces())
 
@@ -131,18 +124,51 @@ class SessionVerbs:
         call.trail.outcome(200, changing=True)
         return {"id": asked.id}
 
-    def _frames(self, id: str, key: bytes) -> Iterator[Frame]:
-        try:
-            yield from frames_of(self._recorder.shelf.path(id), key)
-        except (BadSegment, OSError) as error:
-            raise _unreadable(id, error) from None
+    # --- what the tapes door asks, too ---
+
+    async def opened(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> tuple[Opening, bytes]:
+        """A tape that the caller may do `action` with, and its key; the ledger has that they are about to. Raises: as `_judge`, `_key`."""
+        opening = await self._judge(call, action, id, detail)
+        return opening, await self._key(opening)
+
+    def form(self, opening: Opening, key: bytes, name: FormName) -> Exported:
+        """A tape in another form."""
+        return Exported(opening, self._recorder.shelf.path(opening.id), key, name)
+
+    async def followed(self, call: Call, id: str, detail: Mapping[str, Any]) -> tuple[Opening, Followed]:
+        """A session under way that the caller may watch, and its frames from the first on; its tape says who watches.
+
+        Raises:
+            Malformed: `session.over`. Otherwise as `_judge`; of the frames: Broken: `session.unreadable`.
+        """
+        opening = await self._judge(call, WATCH, id, detail)
+        session = self._sessions.live.get(id)
+        if session is None:
+            raise Malformed("session.over", f"session {id} is over; see it with: dockwarden session play {id}")
+        session.intake.say(Kind.MARK, f"watched by {call.principal.name}")
+
+        async def frames() -> Followed:
+            try:
+                async with contextlib.aclosing(follow(session.tape, self._recorder.shelf.path(id))) as followed:
+                    async for some in followed:
+                        yield some
+            except (BadSegment, OSError) as error:
+                raise unreadable(id, error) from None
+
+        return opening, frames()
+
+    def may(self, principal: Principal, action: str, opening: Opening) -> bool:
+        """Whether `principal` may do `action` with this session, as policies stand now."""
+        return self._may(principal, action, opening.id, opening.person, opening.target)
+
+    # --- within ---
 
     async def _key(self, opening: Opening) -> bytes:
         """The tape's key. Raises: Refused: the vault is sealed, or does not have it."""
         try:
             return unwrap(opening, await self._keys.identity(self._keeper))
         except BadSegment as error:
-            raise _unreadable(opening.id, error) from None
+            raise unreadable(opening.id, error) from None
 
     async def _judge(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> Opening:
         """The opening of a session that the caller may do `action` with; the ledger has that they are about to.
@@ -179,7 +205,8 @@ def _unseen(id: str) -> Hidden:
     return Hidden("session.absent", f"there is no session {id[:40]}, or it is not for you to know; see dockwarden session list")
 
 
-def _unreadable(id: str, error: Exception) -> Broken:
+def unreadable(id: str, error: Exception) -> Broken:
+    """A tape that is not as it was written."""
     return Broken("session.unreadable", f"session {id}: {error}; see dockwarden session verify {id}")
 
 
@@ -196,12 +223,21 @@ def _frame_lines(opening: Opening, frames: Iterator[Frame]) -> Iterator[bytes]:
     yield from map(_frame_line, frames)
 
 
-async def _in_pieces(make: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
-    """What an iterator of a thread's yields, some at a time."""
-    pieces = await asyncio.to_thread(make)
-    while some := await asyncio.to_thread(_some, pieces):
-        yield b"".join(some)
+async def streamed(make: Callable[[], Iterator[bytes]], id: str) -> AsyncIterator[bytes]:
+    """What an iterator of a thread's yields of tape `id`, some at a time. Raises: Broken: `session.unreadable`."""
+    try:
+        pieces = await asyncio.to_thread(make)
+        while some := await asyncio.to_thread(_some, pieces):
+            yield b"".join(some)
+    except (BadSegment, OSError) as error:
+        raise unreadable(id, error) from None
 
 
 def _some(pieces: Iterator[bytes]) -> list[bytes]:
-    return list(islice(pieces, AT_ONCE))
+    some, size = list[bytes](), 0
+    for piece in pieces:
+        some.append(piece)
+        size += len(piece)
+        if size >= BYTES_AT_ONCE or len(some) >= AT_ONCE:
+            break
+    return some
