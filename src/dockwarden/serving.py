@@ -142,7 +142,8 @@ async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:
     if house.engine is None:
         await learning
         for door, server in zip(house.settings.doors, house.servers, strict=True):
-            server.handler = build_flow(house, door).handle
+            if door.kind == "docker":
+                server.handler = build_flow(house, door).handle
 
 
 async def _watch(house: House) -> None:
