@@ -6,7 +6,8 @@ up: venv            ## a private Engine where none is reachable, and dockwarden 
 	@scripts/up
 
 test: check         ## all checks and all tests
-	@scripts/packages docker.io busybox-static iproute2 curl postgresql openssh-server openssh-client rsync git tmux vim-tiny
+	@scripts/packages docker.io busybox-static iproute2 curl postgresql openssh-server openssh-client rsync git tmux vim-tiny chromium fonts-wqy-microhei
+	@scripts/player
 	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: venv         ## style, types, layers, locks, reference pages
@@ -33,7 +34,8 @@ crash: venv         ## the vault killed before each single call that changes a f
 	DOCKWARDEN_CRASHES=0 $(PYTHON) -m pytest -q tests/vault/test_crash_points.py
 
 test-engines: venv  ## the tests that talk to an Engine, against 28.x too
-	@scripts/packages docker.io busybox-static iproute2 curl
+	@scripts/packages docker.io busybox-static iproute2 curl chromium fonts-wqy-microhei
+	@scripts/player
 	@scripts/engine28-root
 	DOCKWARDEN_ENGINES=20.10,28 $(PYTHON) -m pytest -q tests/test_ground.py tests/days tests/doors/docker/test_real_engine.py tests/cli/test_dockerline.py
 

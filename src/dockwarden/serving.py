@@ -142,9 +142,10 @@ async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:
     """Let doors that were opened before the Engine was known judge by what it is, from the next call on."""
     if house.engine is None:
         await learning
-        doors = [door for door in house.settings.doors if door.kind == "docker"]
+        doors = [door for door in house.settings.doors if door.kind != "ssh"]
         for door, server in zip(doors, house.servers, strict=True):
-            server.handler = build_flow(house, door).handle
+            if door.kind == "docker":
+                server.handler = build_flow(house, door).handle
         house.inside.clear()
 
 

@@ -61,7 +61,9 @@ class DoorSettings(Section, frozen=True, kw_only=True, rename={"as_": "as"}):
     """One way in."""
 
     listen: Annotated[str, _help("where the door listens: unix://PATH, or tcp://HOST:PORT with TLS and client certificates")]
-    kind: Annotated[Literal["docker", "ssh"], _help("what is spoken there: the Docker API, or SSH (listen = \"tcp://HOST:PORT\")")] = "docker"
+    kind: Annotated[
+        Literal["docker", "ssh", "tapes"], _help("what is spoken there: the Docker API, SSH (listen = \"tcp://HOST:PORT\"), or recordings over HTTP")
+    ] = "docker"
     as_: Annotated[str, _help("a named door: whoever comes in here is this one, so mount the socket only where that is meant")] = ""
     mode: Annotated[str, _help("the socket's permission bits in octal, as text; who a caller is does not depend on them")] = "0666"
     certificate: Annotated[str, _help("TLS: the door's own certificate chain (PEM)")] = ""
@@ -417,6 +419,8 @@ def _check_addresses(settings: Settings, where: str) -> None:
             raise BadConfig(place, "a tcp door proves nobody's identity by itself", "set certificate, key and client_ca, or listen on unix://")
         if any((door.certificate, door.key, door.client_ca)) and not (has_tls and scheme == "tcp"):
             raise BadConfig(place, "TLS needs tcp:// and all of certificate, key and client_ca", "add what is missing")
+        if door.kind == "tapes" and scheme == "tcp" and not has_tls:
+            raise BadConfig(place, "tapes go over tcp with TLS alone", "set certificate, key and client_ca, or listen on unix://")
         if not MODE.fullmatch(door.mode):
             raise BadConfig(f"{place} mode", f"{door.mode!r} is no mode", 'write three octal digits: mode = "0660"')
     listens = [door.listen for door in settings.doors]

@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from dockwarden.access.certificates import identify_certificate, server_context
+from dockwarden.access.certificates import hosts_in, identify_certificate, server_context
 from dockwarden.access.claims import Claims
 from dockwarden.access.host_files import check_roots, describe_source, our_sockets
 from dockwarden.access.owners import Owners, open_snapshot, read_snapshot
@@ -44,7 +45,7 @@ from dockwarden.doors.docker.narrow import Narrower
 from dockwarden.doors.docker.plain import PlainCalls
 from dockwarden.doors.docker.prepare import Preparer
 from dockwarden.doors.docker.resolve import HostView, Resolver
-from dockwarden.doors.docker.server import Limits, Peer, Server
+from dockwarden.doors.docker.server import Handler, Limits, Peer, Server
 from dockwarden.doors.docker.shown import ShownAnswers
 from dockwarden.doors.docker.sight import Sight
 from dockwarden.doors.docker.taped import Taper
@@ -102,6 +103,7 @@ from dockwarden.words.secret import Secret
 RUN_DIR = Path("/run/dockwarden")
 """Where the volume driver keeps its mounts: a file system that a boot empties."""
 ENGINE_RETRY_S = 1.0
+ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  names of no host, and not listened at here
 PROBE_LABEL = ("dockwarden.probe", "accounts")
 
 
@@ -133,6 +135,7 @@ class House:
     lock: LockDoor | None = None
     operate: OperateServer | None = None
     sessions: Sessions = field(init=False)
+    session_verbs: SessionVerbs | None = None
     recorder: Recorder | None = None
     tape_keys: TapeKeys = field(init=False)
     custody: Custody = field(init=False)
@@ -261,7 +264,8 @@ def _admitting(house: House) -> tuple[Admissions, Patience]:
 
 async def open_door(house: House, door: DoorSettings) -> Server:
     """Listen at one door."""
-    flow = build_flow(house, door)
+    tls = server_context(*(house.settings.dir / name for name in (door.certificate, door.key, door.client_ca))) if door.certificate else None
+    handle = build_tapes_door(house, door) if door.kind == "tapes" else build_flow(house, door).handle
     limits = house.settings.limits
 
     def who(peer: Peer) -> Principal:
@@ -276,11 +280,22 @@ async def open_door(house: House, door: DoorSettings) -> Server:
             house.log.info("stranger", door=door.listen, because=principal.why_not)
         return principal
 
-    server = Server(flow.handle, who, Limits(limits.header_bytes, limits.connections, limits.header_timeout_s, limits.idle_s))
-    tls = server_context(*(house.settings.dir / name for name in (door.certificate, door.key, door.client_ca))) if door.certificate else None
+    server = Server(handle, who, Limits(limits.header_bytes, limits.connections, limits.header_timeout_s, limits.idle_s))
     await server.listen(door.listen, mode=int(door.mode, 8), tls=tls)
     house.servers.append(server)
     return server
+
+
+def build_tapes_door(house: House, door: DoorSettings) -> Handler:
+    """What answers at a door for tapes."""
+    from dockwarden.doors.tapes.door import TapesDoor  # its WebSockets need a library that a house without such a door need not carry
+
+    names = None
+    if door.certificate:
+        at = frozenset({urlsplit(door.listen).hostname or ""}) - ANYWHERE
+        names = at | hosts_in((house.settings.dir / door.certificate).read_bytes())
+    assert house.session_verbs is not None  # noqa: S101  the control socket is opened before the doors
+    return TapesDoor(door.listen, names, house.session_verbs, house.ledger, house.metrics).handle
 
 
 async def open_vault(house: House) -> None:
@@ -309,6 +324,7 @@ async def open_control(house: House) -> None:
     house.hosts = PinnedHosts(settings.hosts_file, lambda why: house.log.warning("hosts.kept", because=why))
     hosts = HostVerbs(settings.hosts_file, house.hosts.fresh, house.rulebook)
     sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook, house.custody)
+    house.session_verbs = sessions
     locks = LockVerbs(house.sessions, house.rulebook)
     keeping = KeepingVerbs(house.custody, sessions)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
@@ -462,7 +478,7 @@ def _volume_said(house: House, verb: str, name: str, error: Refused | None) -> N
 
 def _naming_a_door(judge: JudgeRaw, settings: Settings) -> JudgeRaw:
     """`judge`, whose refusals end with where to go instead: who calls the raw socket may never have heard of us."""
-    address = next((door.listen for door in settings.doors if not door.as_), "")
+    address = next((door.listen for door in settings.doors if door.kind == "docker" and not door.as_), "")
 
     async def judged(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Verdict | Refused:
         found = await judge(method, target, headers, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import ssl
 import threading
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
-from dockwarden.access.certificates import identify_certificate, names_in, server_context
+from dockwarden.access.certificates import hosts_in, identify_certificate, names_in, server_context
 from dockwarden.access.people import parse_people
 from dockwarden.words.errors import BadConfig
 from dockwarden.words.principal import NOBODY
@@ -181,3 +183,11 @@ def test_a_file_that_is_missing_or_no_pem_refuses_to_start(authority: Authority,
     (authority.dir / file).unlink()
     with pytest.raises(BadConfig):
         context_of(authority.dir)
+
+
+def test_a_door_s_own_names_are_its_certificate_s_hosts_and_addresses(authority: Authority, tmp_path: Path) -> None:
+    names = [x509.DNSName("Tapes.corp.test"), x509.DNSName("*.lab.test"), x509.IPAddress(ipaddress.ip_address("::1")), x509.RFC822Name("a@corp.test")]
+    chain = x509.load_der_x509_certificate(made(authority, "door", names)).public_bytes(serialization.Encoding.PEM)
+
+    assert {"tapes.corp.test", "*.lab.test", "::1"} == hosts_in(chain + (tmp_path / "ca.pem").read_bytes())
+    assert frozenset() == hosts_in((tmp_path / "ca.pem").read_bytes()) == hosts_in(b"no certificate")

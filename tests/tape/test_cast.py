@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from itertools import pairwise
 
-from dockwarden.tape.cast import cast
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from dockwarden.tape.cast import Caster, Version
 from dockwarden.tape.frames import Frame, Kind
 from dockwarden.tape.opening import Opening
 
@@ -15,8 +21,13 @@ FRAMES = [
 ]  # fmt: skip
 
 
+def lines(frames: Iterable[Frame], version: Version = 3, opening: Opening = OPENING) -> list[bytes]:
+    caster = Caster(opening, version)
+    return b"".join((caster.begin(), *caster.feed(frames), *caster.end())).splitlines(keepends=True)
+
+
 def test_version_3_counts_from_the_event_before() -> None:
-    head, *events = [json.loads(line) for line in cast(OPENING, FRAMES)]
+    head, *events = [json.loads(line) for line in lines(FRAMES)]
 
     assert {"cols": 100, "rows": 30, "type": "xterm-256color"} == head["term"]
     assert (3, 1_767_225_600) == (head["version"], head["timestamp"])
@@ -24,8 +35,50 @@ def test_version_3_counts_from_the_event_before() -> None:
 
 
 def test_version_2_counts_from_the_beginning() -> None:
-    head, *events = [json.loads(line) for line in cast(OPENING, FRAMES, 2)]
+    head, *events = [json.loads(line) for line in lines(FRAMES, 2)]
 
     assert (2, 100, 30) == (head["version"], head["width"], head["height"])
     assert [1.0, 1.5, 2.0, 2.0, 2.25, 3.0] == [event[0] for event in events]
     assert ["m", "exit 3"] == events[-1][1:]
+
+
+def said(frames: list[Frame], opening: Opening = OPENING) -> list[list[object]]:
+    return [json.loads(line)[1:] for line in lines(frames, opening=opening)[1:]]
+
+
+def test_a_character_that_never_gets_whole_comes_before_the_exit() -> None:
+    cut = "€".encode()[:2]
+
+    assert [["o", "a"], ["o", "\ufffd"], ["x", "0"]] == said([Frame(1, Kind.OUTPUT, b"a" + cut), Frame(2, Kind.EXIT, b"0")])
+    assert [["i", "\ufffd"]] == said([Frame(1, Kind.INPUT, cut)])
+
+
+def test_output_and_errors_do_not_complete_each_other_s_characters() -> None:
+    first, rest = "€".encode()[:1], "€".encode()[1:]
+    frames = [Frame(1, Kind.OUTPUT, first), Frame(2, Kind.ERROR, b"!"), Frame(3, Kind.OUTPUT, rest)]
+
+    assert [["o", "!"], ["o", "€"]] == said(frames)
+
+
+def test_without_a_terminal_lines_begin_at_the_left() -> None:
+    plain = structs.replace(OPENING, columns=0, rows=0)
+
+    assert [["o", "a\r\nb\r\n"]] == said([Frame(1, Kind.OUTPUT, b"a\nb\n")], plain)
+    assert [["o", "a\nb\n"]] == said([Frame(1, Kind.OUTPUT, b"a\nb\n")])
+
+
+def test_who_goes_on_from_what_was_heard_makes_the_same_lines() -> None:
+    for at in range(len(FRAMES)):
+        first = Caster(OPENING)
+        before = [first.begin(), *first.feed(FRAMES[:at])]
+        then = Caster(OPENING, heard=first.heard)
+
+        assert b"".join(lines(FRAMES)) == b"".join((*before, *then.feed(FRAMES[at:]), *then.end()))
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(1, 9), min_size=1, max_size=40), st.sampled_from((2, 3)))
+def test_however_bytes_are_cut_they_read_the_same(data: bytes, sizes: list[int], version: Version) -> None:
+    cuts = [sum(sizes[:number]) for number in range(len(sizes) + 1)] + [len(data)]
+    frames = [Frame(number, Kind.OUTPUT, data[start:stop]) for number, (start, stop) in enumerate(pairwise(sorted(cuts)))]
+
+    assert data.decode("utf-8", "replace") == "".join(json.loads(line)[2] for line in lines(frames, version)[1:])

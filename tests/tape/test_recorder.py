@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from dockwarden.tape import recorder
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
-from dockwarden.tape.recorder import Tape
+from dockwarden.tape.recorder import Recorder, Tape
 from dockwarden.tape.segment import Flag
 from dockwarden.tape.shelf import REEL_BYTES, Reels, reels_of
 from dockwarden.tape.verify import Known, check_tape
@@ -165,6 +166,39 @@ async def test_a_dead_thread_ends_every_session(studio: Studio, monkeypatch: pyt
         await tape.settle()
     with pytest.raises(Unavailable, match="cannot be recorded"):
         await studio.begin()
+
+
+async def test_an_end_that_comes_between_taking_and_writing_is_written_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread has taken frames out, and then the session ends: their segment is not the last one, and the end is told when it is written."""
+    tape = await studio.begin()
+    taken, right = threading.Event(), Recorder._write
+
+    def late(recorder: Recorder, which: Tape, *rest: Any) -> None:
+        if not taken.is_set():
+            taken.set()
+            while which.ending is None:
+                time.sleep(0.001)
+        right(recorder, which, *rest)
+
+    monkeypatch.setattr(Recorder, "_write", late)
+    tape.add(Kind.OUTPUT, b"shown")
+    settling = asyncio.create_task(tape.settle())
+    await asyncio.to_thread(taken.wait)
+    await tape.end()
+    await settling
+
+    found = check_tape(studio.path(tape), studio.public)
+    assert ("", "ended", 3, found.head) == (found.wrong, found.state, found.segments, tape.head[1])
+    assert 1 == len(reels_of(studio.path(tape)))
+
+
+async def test_the_end_of_a_quiet_session_is_not_taken_for_a_slow_disk(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape, right = await studio.begin(), Reels.append
+    tape.began_ns -= 10_000_000_000  # it began ten seconds earlier, and nothing has happened since
+    monkeypatch.setattr(Reels, "append", lambda reels, segment: (time.sleep(0.4), right(reels, segment)))
+    await tape.end()
+
+    assert ("ended", []) == (check_tape(studio.path(tape), studio.public).state, studio.heard)
 
 
 def cut_tail(folder: Path) -> None:

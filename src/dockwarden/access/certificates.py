@@ -47,6 +47,18 @@ def names_in(certificate: bytes) -> tuple[str, ...]:
     return tuple(str(name.value) for name in extension.value if isinstance(name, kinds))
 
 
+def hosts_in(certificate: bytes) -> frozenset[str]:
+    """The host names and addresses of a door's own certificate (PEM, the first of a chain), in lower case; `*.` may be in front of a name."""
+    from cryptography import x509  # as in `names_in`
+
+    try:
+        found = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return frozenset()
+    names = found.get_values_for_type(x509.DNSName)
+    return frozenset(str(name).lower() for name in (*names, *found.get_values_for_type(x509.IPAddress)))
+
+
 def identify_certificate(certificate: bytes, people: People) -> Principal:
     """The person whom exactly one name of the certificate belongs to; else a stranger, with the names, so that an admin can add one."""
     names = names_in(certificate)

@@ -180,7 +180,7 @@ def _docker_group() -> Iterator[Finding]:
 async def _sockets(settings: Settings) -> list[Finding]:
     found = [await _engine(settings)]
     for door in settings.doors:
-        found.append(await _door(door.listen))
+        found.append(await _door(door.listen, "/sessions" if door.kind == "tapes" else "/_ping"))
     plugin = Path(settings.engine.plugin_dir) / f"{settings.engine.plugin}.sock"
     if settings.binds.roots:
         found.append(_socket("volumes", plugin))
@@ -216,7 +216,7 @@ async def _engine(settings: Settings) -> Finding:
         return Finding("engine", BAD, f"{address} is no Docker Engine", "mend [engine] address")
 
 
-async def _door(address: str) -> Finding:
+async def _door(address: str, target: str) -> Finding:
     if address.startswith("tcp://"):
         return Finding("door", OK, f"{address} (not called: it asks for a certificate)")
     there = _socket("door", Path(urlsplit(address).path))
@@ -224,7 +224,7 @@ async def _door(address: str) -> Finding:
         return there
     link = EngineLink(address, timeout_s=ASK_S)
     try:
-        answer = await asyncio.wait_for(link.call(Request("GET", "/_ping", (), b"")), ASK_S)
+        answer = await asyncio.wait_for(link.call(Request("GET", target, (), b"")), ASK_S)
         return Finding("door", OK if answer.status == 200 else BAD, f"{address} answers {answer.status}")
     except (Refused, TimeoutError):
         return Finding("door", BAD, f"{address} does not answer", "see the log of dockwarden serve")

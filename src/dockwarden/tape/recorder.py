@@ -267,9 +267,11 @@ class Recorder:
                 return
             tape.is_ended = True
             tape.ending = Flag.LAST
+            if not tape.waiting_bytes:
+                tape.oldest_us = tape.now_us  # nothing waited until now: the disk is not slow because the session was quiet
             tape.is_urgent = True
             gone = self._loop.create_future()
-            tape.waiters.append((tape.added, gone))
+            tape.waiters.append((tape.added + 1, gone))  # behind every frame: for the end itself
             self._lock.notify()
         with contextlib.suppress(Refused, TimeoutError):
             async with asyncio.timeout(self._stall_s + (5 if self._thread.is_alive() else 0)):
@@ -338,9 +340,9 @@ class Recorder:
                         return
                     self._lock.wait(sleep_s)
                     due, _ = self._due()
-                taken = [(tape, self._take_out(tape)) for tape in due]
-            for tape, frames in taken:
-                self._write(tape, frames)
+                taken = [(tape, *self._take_out(tape)) for tape in due]
+            for tape, frames, flags in taken:
+                self._write(tape, frames, flags)
 
     def _due(self) -> tuple[list[Tape], float | None]:
         """The tapes that want writing now, and how long until the next does."""
@@ -357,13 +359,13 @@ class Recorder:
         return due, None if sleep_us is None else sleep_us / 1e6
 
     @staticmethod
-    def _take_out(tape: Tape) -> list[Frame]:
+    def _take_out(tape: Tape) -> tuple[list[Frame], Flag]:
+        """What waits, and whether it is the last: an end that is asked for after this is another turn's."""
         frames, tape.waiting = tape.waiting, []
         tape.is_urgent = False
-        return frames
+        return frames, tape.ending or NO_FLAG
 
-    def _write(self, tape: Tape, frames: list[Frame]) -> None:
-        flags = tape.ending or NO_FLAG
+    def _write(self, tape: Tape, frames: list[Frame], flags: Flag) -> None:
         if not tape.broken:
             try:
                 if frames or flags:
@@ -383,9 +385,10 @@ class Recorder:
                 tape.durable += len(frames)
                 tape.waiting_bytes -= sum(len(frame.data) for frame in frames)
                 tape.oldest_us = tape.waiting[0].at_us if tape.waiting else tape.now_us
-            ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or tape.broken]
-            tape.waiters = [] if tape.broken else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
-        if flags:  # not `tape.ending`: that may have been asked for since, and is not written yet
+            is_last = bool(flags or tape.broken)
+            ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or is_last]
+            tape.waiters = [] if is_last else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
+        if flags:
             tape.close()
         call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
 

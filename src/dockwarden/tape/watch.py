@@ -1,61 +1,69 @@
-"""A tape followed while it is recorded: what is durable first, then each segment as it becomes so, nothing twice and nothing left out."""
+"""A tape followed while it is recorded: what is durable first, then each segment as it becomes so, nothing twice and nothing left out.
+
+All of it is read from the disk, one segment at a time, and only as fast as the watcher takes it: the recorder waits for nobody who looks
+on, and a watcher who is slow, or came late to a long session, costs no memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from dockwarden.ledger.writer import call_in_loop
 from dockwarden.tape.faults import BadSegment
-from dockwarden.tape.frames import Frame, decode
-from dockwarden.tape.read import opened_segments
+from dockwarden.tape.frames import Frame
+from dockwarden.tape.reader import Reader
 from dockwarden.tape.recorder import Tape
 from dockwarden.tape.segment import Flag, Segment
 
-MOST_BEHIND = 256
-"""Segments that a watcher may be behind; a slower one is let go of, so that nobody is held up by who looks on."""
-
-Piece = tuple[int, Flag, list[Frame]]
+LOOK_S = 1.0
+"""How often a tape is asked whether it is over: one that broke may have no last segment."""
 
 
-async def follow(tape: Tape, folder: Path) -> AsyncIterator[list[Frame]]:
+class _News:
+    """How far a tape is durable, as its recorder says."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._loop, self._come, self.durable = asyncio.get_running_loop(), asyncio.Event(), tape.head[0]
+
+    def hear(self, segment: Segment, _content: bytes) -> None:
+        """In the recorder's thread: another segment is durable."""
+        call_in_loop(self._loop, self._learn, segment.head.seq)
+
+    def _learn(self, seq: int) -> None:
+        self.durable = max(self.durable, seq)
+        self._come.set()
+
+    async def wait(self) -> None:
+        """Return when there is some, or it is time to look."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._come.wait(), LOOK_S)
+        self._come.clear()
+
+
+async def follow(tape: Tape, folder: Path) -> AsyncGenerator[list[Frame], None]:
     """Yield the frames of `tape` by segments, from its first to its last, as they come.
 
     Raises:
-        BadSegment: the watcher was too slow, or what is on the disk is not what was written.
+        BadSegment: what is on the disk is not what was written, or the session is over already. OSError.
     """
-    loop = asyncio.get_running_loop()
-    news: asyncio.Queue[Piece] = asyncio.Queue()
-
-    def hear(segment: Segment, content: bytes) -> None:
-        piece = segment.head.seq, segment.head.flags, list(decode(content, segment.head.mono_us))
-        loop.call_soon_threadsafe(news.put_nowait, piece)
-
-    tape.listeners.append(hear)  # INVARIANT: before the disk is read, so that no segment falls between
+    key, news = tape.key, _News(tape)
+    if tape.is_over or not key:
+        raise BadSegment("it is over")
+    tape.listeners.append(news.hear)
     try:
-        last = 0
-        history = await asyncio.to_thread(lambda: [(head, list(frames)) for head, frames in opened_segments(folder, tape.key)])
-        for head, frames in history:
-            last = head.seq
-            yield frames
-            if Flag.LAST in head.flags:
-                return
-        while True:
-            seq, flags, frames = await _next(news, tape)
-            if seq > last:
-                yield frames
-            if Flag.LAST in flags:
-                return
+        with contextlib.closing(await asyncio.to_thread(Reader, folder, key)) as reader:
+            last, is_ended = 0, False
+            while not is_ended:
+                is_ended = tape.is_over  # INVARIANT: before the disk is read, so that nothing is written after the last look
+                while (is_ended or last < news.durable) and (found := await asyncio.to_thread(reader.next)) is not None:
+                    head, frames = found
+                    yield frames
+                    last = head.seq
+                    is_ended = is_ended or Flag.LAST in head.flags
+                if not is_ended:
+                    await news.wait()
     finally:
-        tape.listeners.remove(hear)
-
-
-async def _next(news: asyncio.Queue[Piece], tape: Tape) -> Piece:
-    if news.qsize() > MOST_BEHIND:
-        raise BadSegment("this watcher is too far behind; watch again")
-    while True:
-        try:
-            return await asyncio.wait_for(news.get(), 1.0)
-        except TimeoutError:
-            if tape.is_over and news.empty():
-                return 1 << 62, Flag.LAST, []
+        tape.listeners.remove(news.hear)

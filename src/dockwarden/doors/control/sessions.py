@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -18,11 +18,11 @@ from dockwarden.doors.control.door import Call, Stream, Verb
 from dockwarden.engine.finding import masked
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS
-from dockwarden.tape.cast import cast
 from dockwarden.tape.custody import Custody
+from dockwarden.tape.exported import Exported, FormName
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import Row, rows
-from dockwarden.tape.frames import Frame, Kind
+from dockwarden.tape.frames import Frame
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.opening import Opening, unwrap
 from dockwarden.tape.read import frames_of, opening_of
@@ -38,9 +38,13 @@ from dockwarden.words.principal import Principal
 
 LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
-STREAMS = {"out": (Kind.OUTPUT,), "err": (Kind.ERROR,), "in": (Kind.INPUT,), "both": (Kind.OUTPUT, Kind.ERROR)}
-AT_ONCE = 64
+BYTES = b"application/octet-stream"
+CASTS: Mapping[str, FormName] = {"asciicast": "v3", "asciicast-v2": "v2"}
+AT_ONCE, BYTES_AT_ONCE = 64, 256 << 10
 UNSEEN = frozenset({State.WAITING, State.PAUSED})
+
+Followed = AsyncGenerator[list[Frame], None]
+"""The frames of a session under way, by segments."""
 
 
 class OfSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,40 +95,27 @@ class SessionVerbs:
     async def play(self, call: Call) -> Stream:
         """The frames of a tape, with their moments, for who plays it in a terminal."""
         asked = call.read(OfSession)
-        opening = await self.judge(call, PLAY, asked.id, {})
-        await self._custody.bring(opening.id)
-        key = await self._key(opening)
-        return Stream(LINES, _in_pieces(lambda: _frame_lines(opening, self._frames(opening.id, key))))
+        opening, key = await self.opened(call, PLAY, asked.id, {})
+        folder = self._recorder.shelf.path(opening.id)
+        return Stream(LINES, streamed(lambda: _frame_lines(opening, frames_of(folder, key)), asked.id))
 
     async def export(self, call: Call) -> Stream:
         """A tape as a file of another kind."""
         asked = call.read(Export)
-        opening = await self.judge(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
-        await self._custody.bring(opening.id)
-        key = await self._key(opening)
-        if asked.format == "raw":
-            kinds = STREAMS[asked.stream]
-            return Stream(b"application/octet-stream", _in_pieces(lambda: (one.data for one in self._frames(opening.id, key) if one.kind in kinds)))
-        version: Literal[2, 3] = 2 if asked.format.endswith("v2") else 3
-        return Stream(LINES, _in_pieces(lambda: cast(opening, self._frames(opening.id, key), version)))
+        opening, key = await self.opened(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
+        form: FormName = asked.stream if asked.format == "raw" else CASTS[asked.format]
+        return Stream(BYTES if asked.format == "raw" else LINES, streamed(self.form(opening, key, form).pieces, asked.id))
 
     async def watch(self, call: Call) -> Stream:
         """The frames of a session under way: from its first, and on as they come."""
         asked = call.read(OfSession)
-        opening = await self.judge(call, WATCH, asked.id, {})
-        session = self._sessions.live.get(asked.id)
-        if session is None:
-            raise Malformed("session.over", f"session {asked.id} is over; see it with: dockwarden session play {asked.id}")
-        session.vigil.check_watcher(call.principal.name)
+        opening, followed = await self.followed(call, asked.id, {})
 
         async def pieces() -> AsyncGenerator[bytes, None]:
-            with session.vigil.watched_by(call.principal.name):  # a session that waits for a watcher begins now
-                yield _first_line(opening)
-                try:
-                    async for frames in follow(session.tape, self._recorder.shelf.path(asked.id)):
-                        yield b"".join(map(_frame_line, frames))
-                except BadSegment as error:
-                    raise _unreadable(asked.id, error) from None
+            yield _first_line(opening)
+            async with contextlib.aclosing(followed):
+                async for frames in followed:
+                    yield b"".join(map(_frame_line, frames))
 
         return Stream(LINES, pieces())
 
@@ -148,18 +139,57 @@ class SessionVerbs:
         call.trail.outcome(200, changing=True)
         return {"id": asked.id}
 
-    def _frames(self, id: str, key: bytes) -> Iterator[Frame]:
-        try:
-            yield from frames_of(self._recorder.shelf.path(id), key)
-        except (BadSegment, OSError) as error:
-            raise _unreadable(id, error) from None
+    # --- what the tapes door asks, too ---
+
+    async def opened(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> tuple[Opening, bytes]:
+        """A tape that the caller may do `action` with, here, and its key; the ledger has that they are about to.
+
+        Raises: as `judge`, `_key`; Unavailable: `session.away`.
+        """
+        opening = await self.judge(call, action, id, detail)
+        await self._custody.bring(opening.id)
+        return opening, await self._key(opening)
+
+    def form(self, opening: Opening, key: bytes, name: FormName) -> Exported:
+        """A tape in another form."""
+        return Exported(opening, self._recorder.shelf.path(opening.id), key, name)
+
+    async def followed(self, call: Call, id: str, detail: Mapping[str, Any]) -> tuple[Opening, Followed]:
+        """A session under way that the caller may watch, and its frames from the first on. They watch it as long as they take them.
+
+        Raises:
+            Malformed: `session.over`. Forbidden: `session.own`. Otherwise as `judge`; of the frames: Broken: `session.unreadable`.
+        """
+        opening = await self.judge(call, WATCH, id, detail)
+        session = self._sessions.live.get(id)
+        if session is None:
+            raise Malformed("session.over", f"session {id} is over; see it with: dockwarden session play {id}")
+        name = call.principal.name
+        session.vigil.check_watcher(name)
+
+        async def frames() -> Followed:
+            with session.vigil.watched_by(name):  # a session that waits for a watcher begins now
+                try:
+                    async with contextlib.aclosing(follow(session.tape, self._recorder.shelf.path(id))) as followed:
+                        async for some in followed:
+                            yield some
+                except (BadSegment, OSError) as error:
+                    raise unreadable(id, error) from None
+
+        return opening, frames()
+
+    def may(self, principal: Principal, action: str, opening: Opening) -> bool:
+        """Whether `principal` may do `action` with this session, as policies stand now."""
+        return self._may(principal, action, opening.id, opening.person, opening.target)
+
+    # --- within ---
 
     async def _key(self, opening: Opening) -> bytes:
         """The tape's key. Raises: Refused: the vault is sealed, or does not have it."""
         try:
             return unwrap(opening, await self._keys.identity(self._keeper))
         except BadSegment as error:
-            raise _unreadable(opening.id, error) from None
+            raise unreadable(opening.id, error) from None
 
     async def judge(self, call: Call, action: str, id: str, detail: Mapping[str, Any]) -> Opening:
         """The opening of a session that the caller may do `action` with; the ledger has that they are about to.
@@ -196,7 +226,8 @@ def _unseen(id: str) -> Hidden:
     return Hidden("session.absent", f"there is no session {id[:40]}, or it is not for you to know; see dockwarden session list")
 
 
-def _unreadable(id: str, error: Exception) -> Broken:
+def unreadable(id: str, error: Exception) -> Broken:
+    """A tape that is not as it was written."""
     return Broken("session.unreadable", f"session {id}: {error}; see dockwarden session verify {id}")
 
 
@@ -213,12 +244,21 @@ def _frame_lines(opening: Opening, frames: Iterator[Frame]) -> Iterator[bytes]:
     yield from map(_frame_line, frames)
 
 
-async def _in_pieces(make: Callable[[], Iterator[bytes]]) -> AsyncGenerator[bytes, None]:
-    """What an iterator of a thread's yields, some at a time."""
-    pieces = await asyncio.to_thread(make)
-    while some := await asyncio.to_thread(_some, pieces):
-        yield b"".join(some)
+async def streamed(make: Callable[[], Iterator[bytes]], id: str) -> AsyncGenerator[bytes, None]:
+    """What an iterator of a thread's yields of tape `id`, some at a time. Raises: Broken: `session.unreadable`."""
+    try:
+        pieces = await asyncio.to_thread(make)
+        while some := await asyncio.to_thread(_some, pieces):
+            yield b"".join(some)
+    except (BadSegment, OSError) as error:
+        raise unreadable(id, error) from None
 
 
 def _some(pieces: Iterator[bytes]) -> list[bytes]:
-    return list(islice(pieces, AT_ONCE))
+    some, size = list[bytes](), 0
+    for piece in pieces:
+        some.append(piece)
+        size += len(piece)
+        if size >= BYTES_AT_ONCE or len(some) >= AT_ONCE:
+            break
+    return some

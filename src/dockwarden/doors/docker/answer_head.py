@@ -19,9 +19,11 @@ PASSED = {
         "Allow", "Api-Version", "Builder-Version", "Cache-Control", "Content-Type", "Date", "Docker-Experimental", "Ostype", "Pragma",
         "Retry-After", "Server", "Swarm", "Warning", "X-Docker-Container-Path-Stat",
         "Sec-Websocket-Accept", "Sec-Websocket-Protocol",
+        "Accept-Ranges", "Content-Range", "Content-Security-Policy", "Cross-Origin-Resource-Policy", "Etag",
+        "Referrer-Policy", "X-Content-Type-Options",
     )
 }  # fmt: skip
-"""The header fields a client may see, by their name in lower case; all others stay here."""
+"""The header fields a client may see, by their name in lower case; all others stay here. The last two lines are the tapes door's own."""
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 HIJACKED = b"HTTP/1.1 101 UPGRADED\r\n"

@@ -72,6 +72,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.is_gone = False
         self.is_lost = False
         self.on_room: Callable[[bool], None] | None = None
+        self.on_retire: Callable[[], None] | None = None
 
     @property
     def source(self) -> str:
@@ -355,8 +356,10 @@ class ClientConnection(asyncio.BufferedProtocol):
         return self.is_hijacked or (self._state is _BUSY and exchange is not None and is_endless(exchange.head))
 
     def retire(self) -> None:
-        """Close now if idle, else after the answer under way."""
+        """Close now if idle, else after the answer under way; a stream is told, if it wants to be, and cut when it does not end."""
         self._is_last = True
+        if self.on_retire is not None:
+            self.on_retire()
         if self._state is _WAIT:
             self.close()
 

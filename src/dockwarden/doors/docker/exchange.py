@@ -1,7 +1,7 @@
 """One request on a client connection, and its one answer.
 
-A handler reads the body (`body` or `chunks`), then answers in one of five ways: `answer`, `relay`, `send_chunks`, `hijack`, or by
-raising `Refused`. An answer that was begun and cannot be ended as it should cuts the connection: a client never takes a part
+A handler reads the body (`body` or `chunks`), then answers in one of six ways: `answer`, `relay`, `send_chunks`, `hijack`, `switch`, or
+by raising `Refused`. An answer that was begun and cannot be ended as it should cuts the connection: a client never takes a part
 for the whole.
 """
 
@@ -209,19 +209,22 @@ class Exchange:
             self.on_gone = None
             self.bytes_out += relay.size
 
-    async def send_chunks(self, status: int, headers: Iterable[tuple[bytes, bytes]], pieces: AsyncIterator[bytes]) -> None:
-        """Answer with a stream of our own making; each piece goes out as it comes, empty ones not at all.
+    async def send_chunks(
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], pieces: AsyncIterator[bytes], *, length: int | None = None
+    ) -> None:
+        """Answer with a stream of our own making; each piece goes out as it comes, empty ones not at all. `length` is its, where known.
 
         Raises:
             ClientGone: the client went away; `pieces` was closed. What `pieces` raises: the answer was cut.
+            Broken: `door.other_length`; `pieces` were not so many bytes, and the answer was cut.
         """
-        if self.head.is_old:
+        if self.head.is_old and length is None:
             raise _too_old()
         if self.head.method == "HEAD" or status in BODILESS:
-            self.answer(status, headers)
+            self.answer(status, (*headers, *(((b"content-length", b"%d" % length),) if length is not None else ())))
             return
-        self._begin(status, headers, CHUNKED, b"")
-        await self.unless_gone(self._send(pieces))
+        self._begin(status, headers, CHUNKED if length is None else Framing(Bound.LENGTH, length), b"")
+        await self.unless_gone(self._send(pieces) if length is None else self._send_so_many(pieces, length))
 
     def begin_raw(self, status: int, headers: Iterable[tuple[bytes, bytes]], upgrade: bytes) -> None:
         """Begin a raw stream before the Engine is joined: `say` what there is to say, then `hijack`, or return, which ends it."""
@@ -255,6 +258,12 @@ class Exchange:
         finally:
             self.bytes_out += tunnel.down.size
             self._raw_in += tunnel.up.size
+
+    def switch(self, protocol: bytes, headers: Iterable[tuple[bytes, bytes]]) -> ClientConnection:
+        """Answer 101: from now on another protocol is spoken. Whoever asks for it gives the connection a sink, sends, and closes it."""
+        self._connection.stop_after_this()
+        self._begin(101, headers, UNTIL_CLOSE, b"", protocol)
+        return self._connection
 
     # --- within ---
 
@@ -293,6 +302,18 @@ class Exchange:
                 self.bytes_out += len(piece)
                 await self._connection.write_out(b"%x\r\n%s\r\n" % (len(piece), piece))
         self._connection.write(LAST_CHUNK)
+
+    async def _send_so_many(self, pieces: AsyncIterator[bytes], length: int) -> None:
+        left = length
+        async for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            if piece:
+                self.bytes_out += len(piece)
+                await self._connection.write_out(piece)
+        if left:
+            raise Broken("door.other_length", "an answer was not as long as it said, and was cut; please report this")
 
 
 def _head_framing(status: int, headers: Iterable[tuple[bytes, bytes]], framing: Framing) -> Framing:
