@@ -214,6 +214,8 @@ async def _close(house: House) -> None:
         house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
     if house.recorder is not None:
         await house.recorder.close()
+    if house.indexer is not None:
+        await house.indexer.close()
     if house.volumes is not None:
         await house.volumes.close()
     if house.lock is not None:

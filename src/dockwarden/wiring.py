@@ -28,6 +28,7 @@ from dockwarden.access.rulebook import Rulebook
 from dockwarden.doors.control.door import ControlDoor, Verb
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
+from dockwarden.doors.control.search import SearchVerbs
 from dockwarden.doors.control.secrets import SecretVerbs
 from dockwarden.doors.control.sessions import SessionVerbs
 from dockwarden.doors.control.vault import VaultVerbs
@@ -65,6 +66,7 @@ from dockwarden.logs import get_logger
 from dockwarden.settings import DoorSettings, Settings
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import end_found
+from dockwarden.tape.indexer import Indexer
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.sessions import Sessions
@@ -113,6 +115,7 @@ class House:
     operate: OperateServer | None = None
     sessions: Sessions = field(default_factory=Sessions)
     recorder: Recorder | None = None
+    indexer: Indexer | None = None
     tape_keys: TapeKeys = field(init=False)
     uses: Uses = field(init=False)
     whereabouts: Whereabouts = field(init=False)
@@ -279,11 +282,13 @@ async def open_control(house: House) -> None:
     settings, keeper, recorder = house.settings, house.keeper, house.recorder
     assert keeper is not None  # noqa: S101  the vault is opened before
     assert recorder is not None  # noqa: S101  and the recorder
+    assert house.indexer is not None  # noqa: S101  with what indexes its tapes
 
     def who(peer: Peer) -> Principal:
         return identify(peer.socket, house.peers, house.rulebook.rules.people)
 
     sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook)
+    search = SearchVerbs(house.indexer, recorder.shelf, keeper, house.rulebook)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
     secrets = SecretVerbs(keeper, house.rulebook, house.whereabouts, quota)
     vault: Mapping[str, Verb]
@@ -291,7 +296,8 @@ async def open_control(house: House) -> None:
         vault = VaultVerbs(keeper, house.rulebook, settings.vault_key, settings.state_dir / "backups", house.mend_now.set).verbs()
     else:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
-    house.control = ControlDoor(settings.control_socket, {**secrets.verbs(), **vault, **sessions.verbs()}, who, house.ledger, house.metrics)
+    verbs = {**secrets.verbs(), **vault, **sessions.verbs(), **search.verbs()}
+    house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
     await house.control.open()
 
 
@@ -319,6 +325,16 @@ async def open_tapes(house: House) -> None:
     await prepare_tape_keys(house)
     await house.recorder.open()
     await asyncio.to_thread(_end_found, house, shelf)
+    open_index(house, house.recorder)
+
+
+def open_index(house: House, recorder: Recorder) -> None:
+    """Keep the search index up with what is recorded."""
+    assert house.keeper is not None  # noqa: S101  the vault is opened before
+    file, live = house.settings.state_dir / "search.db", recorder.tapes.keys()
+    house.indexer = Indexer(file, recorder.shelf, house.keeper, lambda: live, lambda what, detail: house.log.warning(what, **detail))
+    recorder.when_ended.append(house.indexer.look)
+    house.indexer.open()
 
 
 async def prepare_tape_keys(house: House) -> None:

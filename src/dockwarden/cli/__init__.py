@@ -21,7 +21,7 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 
 def build() -> typer.Typer:
     """The whole command tree."""
-    from dockwarden.cli import ledger, policy, secret, session, vault
+    from dockwarden.cli import ledger, policy, search, secret, vault
     from dockwarden.cli.doctor import doctor
     from dockwarden.cli.init import init
     from dockwarden.cli.serve import serve
@@ -37,7 +37,7 @@ def build() -> typer.Typer:
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(policy.app, name="policy")
     app.add_typer(secret.app, name="secret")
-    app.add_typer(session.app, name="session")
+    app.add_typer(search.app, name="session")
     app.add_typer(vault.app, name="vault")
     return app
 

@@ -61,7 +61,7 @@ def list_(
         table.add_column(name)
     for row in found:
         length = f"{(row['ended'] - row['started']) / 1e6:.1f} s" if row["ended"] else ""
-        table.add_row(row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, row["state"], str(row["segments"]))
+        table.add_row(row["id"], row["person"], row["kind"], row["target"], local_time(row["started"]), length, row["state"], str(row["segments"]))
     Console().print(table if found else "no session was recorded yet that you may know of")
 
 
@@ -86,6 +86,7 @@ def play(
     id: Id,
     config: Config = USUAL_PLACE,
     speed: Annotated[float, typer.Option("--speed", help="how many times as fast")] = 1.0,
+    start_s: Annotated[float, typer.Option("--from", help="seconds into it from which it is shown as it was; what was before, at once")] = 0.0,
 ) -> None:
     """Show a tape in this terminal as it was; what could harm the terminal is left out, and long pauses are cut. That it was played is recorded.
 
@@ -96,7 +97,7 @@ def play(
     neutral, last = Neutral(), 0
     for at_us, kind, data in _frames(config, "session/play", _whole(config, id)):
         if kind in SHOWN:
-            time.sleep(min((at_us - last) / 1e6 / speed, LONGEST_PAUSE_S))
+            time.sleep(min((at_us - last) / 1e6 / speed, LONGEST_PAUSE_S) if at_us > start_s * 1e6 else 0)
             last = at_us
             _show(neutral.feed(data))
 
@@ -232,5 +233,6 @@ def _show(text: str) -> None:
     sys.stdout.flush()
 
 
-def _time(at_us: int) -> str:
+def local_time(at_us: int) -> str:
+    """A moment as it is printed, "" for none."""
     return datetime.datetime.fromtimestamp(at_us / 1e6, datetime.UTC).astimezone().isoformat(" ", "seconds") if at_us else ""

@@ -28,6 +28,12 @@ VAULT_ACTIONS = ("vault.status", "vault.seal", "vault.unseal", "vault.rekey", "v
 SESSION_ACTIONS = ("session.list", "session.play", "session.export", "session.watch", "session.kill")
 """What is asked about a session that is or was recorded; its owner is the person whose it is."""
 
+SESSION_SEARCH = "session.search"
+"""Whether a session is found by what it showed; of a session, and only beside `session.play`."""
+
+SESSION_REINDEX = "session.reindex"
+"""Whether the search index is made anew: `System::"search"`."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -74,7 +80,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "networks": ("network.create", "network.connect", "network.disconnect", "network.remove", "network.prune"),
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
-    "sessions": SESSION_ACTIONS,
+    "sessions": (*SESSION_ACTIONS, SESSION_SEARCH, SESSION_REINDEX),
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
 }
 """Groups that policies may name, each with its actions; an action may be in several."""
@@ -93,6 +99,8 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.SYSTEM)
     for action in SESSION_ACTIONS:
         kinds[action].add(Kind.SESSION)
+    kinds[SESSION_SEARCH].add(Kind.SESSION)
+    kinds[SESSION_REINDEX].add(Kind.SYSTEM)
     kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}
