@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from dockwarden.tape.screen import visible
 
 PIECE = re.compile(r"[^\W_]+")
 WORD = re.compile(r'"([^"]*)"|(\S+)')
-MOST_PIECES = 64
-MOST_LOOKED_AT = 200
+GAP = r"[\W_]+"
+MOST_LOOKED_AT = 50
 """Places of one word that are looked at for the lines that are shown."""
 
 
@@ -30,29 +31,32 @@ class Phrases:
         """As FTS5 takes it. Source: sqlite.org/fts5.html, 3.1."""
         return " AND ".join(f'"{" ".join(pieces)}"' for pieces in self.words)
 
-    @property
-    def patterns(self) -> list[re.Pattern[str]]:
-        """As a text is looked through for each word."""
-        gap = r"[\W_]+"
-        return [re.compile(rf"(?<![^\W_]){gap.join(map(re.escape, pieces))}(?![^\W_])", re.IGNORECASE) for pieces in self.words]
-
     def are_in(self, *texts: str) -> bool:
         """Whether each word is in one of `texts`."""
-        return all(any(pattern.search(text) for text in texts) for pattern in self.patterns)
+        lowered = [text.lower() for text in texts]
+        return all(any(True for text in lowered for _ in _places(text, pieces)) for pieces in self.words)
 
     def lines(self, lines: Sequence[str], most: int) -> list[int]:
         """The numbers of the first lines to show: those that have all words, else the first of each."""
         starts, at = [], 0
-        for line in lines:
+        lowered = [line.lower() for line in lines]
+        for line in lowered:
             starts.append(at)
             at += len(line) + 1
-        text = "\n".join(lines)
-        found: list[list[int]] = []
-        for pattern in self.patterns:
-            places = [place.start() for place, _ in zip(pattern.finditer(text), range(MOST_LOOKED_AT))]  # noqa: B905  the first so many
-            found.append([bisect(starts, place) - 1 for place in places])
+        text = "\n".join(lowered)
+        found = [[bisect(starts, place) - 1 for place in islice(_places(text, pieces), MOST_LOOKED_AT)] for pieces in self.words]
         together = set.intersection(*map(set, found)) if found else set()
         return sorted(together or {numbers[0] for numbers in found if numbers})[:most]
+
+
+def _places(text: str, pieces: tuple[str, ...]) -> Iterator[int]:
+    """Where in `text`, which is in lower case, a word stands."""
+    here = re.compile(rf"(?<![^\W_]){GAP.join(map(re.escape, pieces))}(?![^\W_])")
+    at = text.find(pieces[0])  # some ten times as fast as the pattern alone
+    while at >= 0:
+        if here.match(text, at):
+            yield at
+        at = text.find(pieces[0], at + 1)
 
 
 def read_phrases(text: str) -> Phrases:
