@@ -32,6 +32,8 @@ HEAD_US = 10_000_000
 """How often the head of a tape that grows is written into the ledger."""
 WATCH_S = 0.2
 PROBE_S = 1.0
+WITH_THE_END = 1 << 62
+"""Stands for the number of frames that who ends a tape waits for: until its last segment is written."""
 STOPPED = "the recorder has stopped"
 STALL_S = 0.75
 """How long frames may wait before the recorder counts as stuck."""
@@ -255,8 +257,10 @@ class Recorder:
             tape.is_ended = True
             tape.ending = Flag.LAST
             tape.is_urgent = True
+            if not tape.waiting:
+                tape.oldest_us = tape.now_us  # the end has waited since now: a tape on which nothing happened is not one that is stuck
             gone = self._loop.create_future()
-            tape.waiters.append((tape.added, gone))
+            tape.waiters.append((WITH_THE_END, gone))
             self._lock.notify()
         with contextlib.suppress(Refused, TimeoutError):
             async with asyncio.timeout(self._stall_s + (5 if self._thread.is_alive() else 0)):
@@ -327,9 +331,10 @@ class Recorder:
                         return
                     self._lock.wait(sleep_s)
                     due, _ = self._due()
-                taken = [(tape, self._take_out(tape)) for tape in due]
-            for tape, frames in taken:
-                self._write(tape, frames)
+                # INVARIANT: whether these are the last is known here, with the lock: an end that comes later brings a segment of its own
+                taken = [(tape, self._take_out(tape), tape.ending) for tape in due]
+            for tape, frames, ending in taken:
+                self._write(tape, frames, ending)
 
     def _due(self) -> tuple[list[Tape], float | None]:
         """The tapes that want writing now, and how long until the next does."""
@@ -351,8 +356,8 @@ class Recorder:
         tape.is_urgent = False
         return frames
 
-    def _write(self, tape: Tape, frames: list[Frame]) -> None:
-        flags = tape.ending or NO_FLAG
+    def _write(self, tape: Tape, frames: list[Frame], ending: Flag | None) -> None:
+        flags = ending or NO_FLAG
         if not tape.broken:
             try:
                 if frames or flags:
@@ -370,10 +375,11 @@ class Recorder:
                 tape.durable += len(frames)
                 tape.waiting_bytes -= sum(len(frame.data) for frame in frames)
                 tape.oldest_us = tape.waiting[0].at_us if tape.waiting else tape.now_us
-            ready = [waiting for upto, waiting in tape.waiters if upto <= tape.durable or tape.broken]
-            tape.waiters = [] if tape.broken else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
+            is_all = bool(tape.broken) or ending is not None
+            ready = [waiting for upto, waiting in tape.waiters if is_all or upto <= tape.durable]
+            tape.waiters = [] if is_all else [(upto, waiting) for upto, waiting in tape.waiters if upto > tape.durable]
         call_in_loop(self._loop, _answer, ready, _broken(tape) if tape.broken else None)
-        if tape.ending is not None:
+        if ending is not None:
             tape.close()
 
     def _fail(self, tape: Tape, why: str) -> None:
