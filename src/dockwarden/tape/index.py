@@ -100,25 +100,13 @@ class Index:
 
     def __init__(self, file: Path, key: bytes, *, makes: bool = False) -> None:
         """Open it; where there is none, `makes` makes one. Raises: BadIndex: it is absent, damaged, of another version, or `key` is another's."""
-        with _faults():
-            self._db = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if makes else 0))
         self._unpack = zstandard.ZstdDecompressor().decompress
-        try:
-            with _faults():
-                self._db.set_busy_timeout(WAIT_MS)
-                for setting in (f"key = 'raw:{key.hex()}'", *SETTINGS):
-                    self._db.execute(f"PRAGMA {setting}").fetchall()
-                self._prepare(makes=makes)
-        except BaseException:
-            self._db.close(True)
-            raise
-
-    def _prepare(self, *, makes: bool) -> None:
-        with self._db:
-            version = self._db.execute("PRAGMA user_version").get
-            if makes and not version:
-                self._db.execute(f"{SCHEMA}; PRAGMA user_version = {VERSION}")
-            elif version != VERSION:
+        with _faults():
+            if makes and not file.exists():
+                _make(file, key)
+            self._db = _opened(file, key)
+            if self._db.execute("PRAGMA user_version").get != VERSION:
+                self.close()
                 raise BadIndex("it is of another version")
 
     def close(self) -> None:
@@ -242,6 +230,28 @@ def _faults() -> Iterator[None]:
         raise BadIndex("it is damaged, or was made with another key") from None
     except (apsw.Error, zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise BadIndex(f"it cannot be read ({type(error).__name__})") from None
+
+
+def _opened(file: Path, key: bytes, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connection:
+    db = apsw.Connection(str(file), flags=flags)
+    try:
+        db.set_busy_timeout(WAIT_MS)
+        for setting in (f"key = 'raw:{key.hex()}'", *SETTINGS):
+            db.execute(f"PRAGMA {setting}").fetchall()
+    except BaseException:
+        db.close(True)
+        raise
+    return db
+
+
+def _make(file: Path, key: bytes) -> None:
+    """Make an empty index; nobody sees a half of one."""
+    part = file.with_name(f"{file.name}.part")
+    discard(part)
+    db = _opened(part, key, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    db.execute(f"BEGIN; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT")
+    db.close()
+    part.rename(file)
 
 
 def discard(file: Path) -> None:

@@ -16,9 +16,9 @@ import msgspec
 
 from dockwarden.tape.faults import BadIndex, BadSegment
 from dockwarden.tape.index import Index
-from dockwarden.tape.indexing import Begin, Done, Order
 from dockwarden.tape.keys import BY, TapeKeys
 from dockwarden.tape.opening import unwrap
+from dockwarden.tape.orders import Begin, Done, Order
 from dockwarden.tape.read import opening_of
 from dockwarden.tape.shelf import Shelf
 from dockwarden.vault.keeper import KeepsSecrets, Secrets
@@ -94,11 +94,11 @@ class Reader:
         self._process.stdin.close()
         try:
             async with asyncio.timeout(seconds):
-                await self._process.wait()
+                await self._process.communicate()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-            await self._process.wait()
+            await self._process.communicate()
 
 
 class Indexer:

@@ -23,8 +23,10 @@ from dockwarden.tape.faults import BadIndex, BadSegment
 from dockwarden.tape.found import tail_of
 from dockwarden.tape.frames import Frame
 from dockwarden.tape.index import Index, discard
+from dockwarden.tape.orders import Begin, Done, Order
 from dockwarden.tape.read import frames_of, opening_of
-from dockwarden.tape.seen import Seen, see
+from dockwarden.tape.reading import see
+from dockwarden.tape.seen import Seen
 from dockwarden.vault.process import keep_memory_to_ourselves
 
 MEMORY_BYTES = 1 << 30
@@ -33,29 +35,6 @@ SPENT_S = 20.0
 PR_SET_PDEATHSIG = 1
 LOWEST = 19
 NOTHING = Seen(lines=(), commands=(), exit="", read_bytes=0, is_whole=False)
-
-
-class Begin(msgspec.Struct, frozen=True, kw_only=True):
-    """The first order: which index, and its key; `is_anew` lets go of what is in it."""
-
-    file: str
-    key: bytes
-    is_anew: bool = False
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Take in the tape in `folder`, with its key; or, where `why_not` says so, only that there is one; or let the tapes `gone` go."""
-
-    folder: str = ""
-    key: bytes = b""
-    why_not: str = ""
-    gone: tuple[str, ...] = ()
-
-
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to each, the first, too. `wrong` is "" where it was done."""
-
-    wrong: str = ""
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from dockwarden.tape.screen import visible
+from dockwarden.tape.visible import visible
 
 PIECE = re.compile(r"[^\W_]+")
 WORD = re.compile(r'"([^"]*)"|(\S+)')

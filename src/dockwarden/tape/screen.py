@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import re
-import unicodedata
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 
@@ -17,9 +16,9 @@ from pyte import Stream
 from pyte.charsets import VT100_MAP
 from pyte.modes import DECAWM, IRM
 from pyte.screens import Char, Cursor, StaticDefaultDict
-from wcwidth import wcwidth
 
 from dockwarden.tape.neutral import Neutral
+from dockwarden.tape.visible import visible
 
 MOST_COLUMNS, MOST_ROWS = 500, 300
 """A bigger terminal is read as if it were of this size, so that one sequence never costs much."""
@@ -41,11 +40,6 @@ PLAIN = {chr(code): Char(chr(code)) for code in range(0x20, 0x7F)}
 
 Keep = Callable[[int, str], None]
 """Takes a line that was seen: the moment at which it was last drawn on, and its text."""
-
-
-def visible(text: str) -> str:
-    """`text` in one spelling, without what takes no room on a screen: marks that cannot be part of a letter, controls, joiners."""
-    return text if text.isascii() and text.isprintable() else "".join(letter for letter in unicodedata.normalize("NFC", text) if wcwidth(letter) > 0)
 
 
 class Line(StaticDefaultDict[int, Char]):
@@ -176,6 +170,9 @@ class Screen(Emulator):
             self.cursor.x += len(part)
         else:
             self.draw(part)
+        self._drawn()
+
+    def _drawn(self) -> None:
         line = self._line(self.cursor.y)
         line.is_new, line.at_us = True, self.now_us
 
@@ -265,9 +262,10 @@ class Screen(Emulator):
         super().insert_characters(count)
 
     def delete_characters(self, count: int | None = None) -> None:
-        """Pull letters to the left."""
+        """Pull letters to the left: what was apart stands together now."""
         self._keep_span(self.cursor.x, self.cursor.x + (count or 1))
         super().delete_characters(count)
+        self._drawn()
 
     def erase_characters(self, count: int | None = None) -> None:
         """Blank some letters."""
