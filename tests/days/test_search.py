@@ -73,13 +73,14 @@ def test_what_an_editor_showed_is_found_with_its_moment(worked: Warden) -> None:
     assert [] == search(worked, "wombat-in-the-editor", "--exit", "5")
 
 
-def test_commands_are_listed_and_those_from_the_screen_are_said_to_be_derived(worked: Warden) -> None:
+def test_commands_are_listed_and_those_from_the_screen_are_said_to_be_derived(worked: Warden, monkeypatch: pytest.MonkeyPatch) -> None:
     (row,) = found(worked, "wombat-in-the-editor", "--commands")
     (bobs,) = search(worked, "--command", "echo quokka", "--commands")
 
     assert ("sh", False) in [(one["text"], one["derived"]) for one in row["commands"]]
     assert {("vi /tmp/note", True), ("echo after-$((20 + 3))", True)} <= {(one["text"], one["derived"]) for one in row["commands"]}
     assert [("echo 'quokka of bob'", False)] == [(one["text"], one["derived"]) for one in bobs["commands"]]
+    monkeypatch.setenv("COLUMNS", "200")
     table = cli(worked, "session", "search", "--command", "vi note").stdout
     assert "(derived): $ vi /tmp/note" in table
 

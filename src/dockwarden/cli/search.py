@@ -67,7 +67,7 @@ def _say_what_is_left_out(found: Mapping[str, Any], limit: int) -> None:
 def _table(sessions: list[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("id", "person", "kind", "target", "started", "exit", "what"):
-        table.add_column(name, no_wrap=name in {"id", "started"})
+        table.add_column(name, no_wrap=name in {"id", "started"}, overflow="fold")
     for row in sessions:
         what = [*map(_hit, row["hits"]), *map(_hit, row["commands"]), *([f"-- {row['said']}"] if row["said"] else [])]
         known = (row["id"], row["person"], row["kind"], row["target"], local_time(row["started"]), row["exit"])

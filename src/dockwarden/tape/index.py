@@ -41,6 +41,7 @@ CREATE TABLE tape (
   started INTEGER NOT NULL, ended INTEGER NOT NULL, exit TEXT NOT NULL, said TEXT NOT NULL, chars INTEGER NOT NULL
 );
 CREATE INDEX by_time ON tape (started);
+CREATE INDEX by_whose ON tape (person, target);
 CREATE TABLE seen (n INTEGER PRIMARY KEY, lines BLOB NOT NULL, commands BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (lines, commands, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 0');
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
@@ -67,12 +68,11 @@ class Indexed(NamedTuple):
 
 
 class Whose(NamedTuple):
-    """What policy is asked about of a tape."""
+    """What policy is asked about: tapes of one person's in one place, or one of them, `id`."""
 
-    n: int
-    id: str
     person: str
     target: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +145,17 @@ class Index:
             for statement in ("DELETE FROM words WHERE rowid = ?", "DELETE FROM seen WHERE n = ?", "DELETE FROM tape WHERE n = ?"):
                 self._db.execute(statement, (n,))
 
-    def whose(self) -> list[Whose]:
-        """What policy is asked about, of every tape. Raises: BadIndex."""
+    def whose(self, *, by_id: bool) -> list[Whose]:
+        """What policy is asked about; each tape for itself with `by_id`. Raises: BadIndex."""
         with _faults():
-            return [Whose(*row) for row in self._db.execute("SELECT n, id, person, target FROM tape")]
+            some = "SELECT person, target, id FROM tape" if by_id else "SELECT DISTINCT person, target FROM tape"
+            return [Whose(*row) for row in self._db.execute(some)]
+
+    def numbers(self, whose: Collection[Whose], *, by_id: bool) -> list[int]:
+        """The tapes of `whose`. Raises: BadIndex."""
+        with _faults():
+            rows = self._db.execute("SELECT n, person, target, id FROM tape")
+            return [n for n, person, target, id in rows if Whose(person, target, id if by_id else "") in whose]
 
     def find(self, wanted: Wanted, among: Sequence[int] | None) -> tuple[list[Indexed], bool]:
         """The newest tapes that are as `wanted`, and whether there may be more. Raises: BadIndex.

@@ -86,20 +86,21 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The tapes that a caller may find, number and id: by what is known of them, and by what they showed; `total` is how many were asked about."""
+    """Whose tapes a caller may find: by what is known of them, and by what they showed. `total` is how many answers policy gave for each."""
 
-    listed: Mapping[int, str]
-    played: Mapping[int, str]
+    listed: frozenset[Whose]
+    played: frozenset[Whose]
     total: int
+    by_id: bool
 
-    def among(self, *, inside: bool) -> list[int] | None:
+    def among(self, index: Index, *, inside: bool) -> list[int] | None:
         """The numbers of those that a question may be put to, `None` for all."""
-        some = self.played if inside else self.listed
-        return None if len(some) == self.total else sorted(some)
+        whose = self.played if inside else self.listed
+        return None if len(whose) == self.total else index.numbers(whose, by_id=self.by_id)
 
     def knows(self, row: Indexed, *, inside: bool) -> bool:
-        """Whether `row` was asked about and may be found: another may have come into the index since."""
-        return (self.played if inside else self.listed).get(row.n) == row.id
+        """Whether `row` may be found: one that policy was not asked about may have come into the index since."""
+        return Whose(row.person, row.target, row.id if self.by_id else "") in (self.played if inside else self.listed)
 
 
 class SearchVerbs:
@@ -118,7 +119,7 @@ class SearchVerbs:
         asked = call.read(Search)
         wanted = _wanted(asked)
         key = await search_key(self._keeper)
-        reach = await self._reach(call.principal, await self._with(key, Index.whose) if self._indexer.file.exists() else [])
+        reach = await self._reach(call.principal, key)
         await call.trail.intent({"searched": {name: said(str(value)) for name, value in msgspec.to_builtins(asked).items() if value}})
         if self._indexer.file.exists():
             found, is_more = await self._with(key, lambda index: _find(index, wanted, reach, self._shelf, with_commands=asked.commands))
@@ -163,23 +164,20 @@ class SearchVerbs:
             self._indexer.look()
             raise Broken("search.unreadable", f"the search index: {error}; make it anew with dockwarden session reindex") from None
 
-    async def _reach(self, principal: Principal, tapes: list[Whose]) -> Reach:
+    async def _reach(self, principal: Principal, key: bytes) -> Reach:
         """What policy lets the caller find. A question for each person and target, or for each tape where a policy looks at ids."""
         by_id = "id" in self._rulebook.rules.policies.needs
-        verdicts: dict[tuple[str, ...], tuple[bool, bool]] = {}
-        listed, played = {}, {}
-        for tape in tapes:
-            key = (tape.person, tape.target, tape.id if by_id else "")
-            if key not in verdicts:
-                verdicts[key] = self._may(principal, tape.id, tape.person, tape.target)
-                if not len(verdicts) % DECIDED_AT_ONCE:
-                    await asyncio.sleep(0)
-            may_list, may_play = verdicts[key]
+        every = await self._with(key, lambda index: index.whose(by_id=by_id)) if self._indexer.file.exists() else []
+        listed, played = set(), set()
+        for number, whose in enumerate(every, 1):
+            may_list, may_play = self._may(principal, whose.id, whose.person, whose.target)
             if may_list:
-                listed[tape.n] = tape.id
+                listed.add(whose)
             if may_play:
-                played[tape.n] = tape.id
-        return Reach(listed, played, len(tapes))
+                played.add(whose)
+            if not number % DECIDED_AT_ONCE:
+                await asyncio.sleep(0)
+        return Reach(frozenset(listed), frozenset(played), len(every), by_id)
 
     def _may(self, principal: Principal, id: str, person: str, target: str) -> tuple[bool, bool]:
         """Whether the caller may know of a tape, and whether they may search in it, too."""
@@ -219,7 +217,7 @@ def _words(name: str, text: str) -> Phrases:
 
 def _find(index: Index, wanted: Wanted, reach: Reach, shelf: Shelf, *, with_commands: bool) -> tuple[list[Found], bool]:
     inside = wanted.looks_inside
-    rows, is_more = index.find(wanted, reach.among(inside=inside))
+    rows, is_more = index.find(wanted, reach.among(index, inside=inside))
     there = [row for row in rows if reach.knows(row, inside=inside) and shelf.path(row.id).is_dir()]  # one that is deleted leaves the index soon
     return [_shown(index, row, wanted, sees=reach.knows(row, inside=True), with_commands=with_commands) for row in there], is_more
 
