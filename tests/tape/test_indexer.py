@@ -206,10 +206,16 @@ async def test_a_tape_that_ends_its_reader_is_passed_over_and_said_to_be(desk: D
     assert {first.id, second.id} == {row.partition(" ")[0] for row in rows}
 
 
+def readers() -> list[str]:
+    """The reading processes that this one started."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return [pid for pid in children if b"dockwarden.tape.indexing" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 async def test_the_reader_ends_when_nothing_more_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IDLE_S", 0.1)
     tape = await desk.tape(b"the wombat")
     await desk.until("wombat", [tape.id])
     async with asyncio.timeout(30):
-        while Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        while readers():
             await asyncio.sleep(0.05)
