@@ -22,6 +22,7 @@ bench: venv         ## against going direct and against a plain proxy, in one ru
 	$(PYTHON) -m bench.door
 	$(PYTHON) -m bench.vault
 	$(PYTHON) -m bench.finding
+	$(PYTHON) -m bench.search
 
 fuzz: venv          ## the parsers' properties, for long
 	DOCKWARDEN_EXAMPLES=20000 $(PYTHON) -m pytest -q -m fuzz --timeout 3600

@@ -226,6 +226,8 @@ async def _close(house: House) -> None:
     if house.recorder is not None:
         await house.recorder.close()
         house.sessions.locks.close()
+    if house.indexer is not None:
+        await house.indexer.close()
     if house.volumes is not None:
         await house.volumes.close()
     if house.lock is not None:

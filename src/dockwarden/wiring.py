@@ -32,6 +32,7 @@ from dockwarden.doors.control.keeping import KeepingVerbs
 from dockwarden.doors.control.locks import LockVerbs
 from dockwarden.doors.control.outside import OutsideVerbs
 from dockwarden.doors.control.quota import Quota
+from dockwarden.doors.control.search import SearchVerbs
 from dockwarden.doors.control.secrets import SecretVerbs
 from dockwarden.doors.control.sessions import SessionVerbs
 from dockwarden.doors.control.totp import TotpVerbs
@@ -76,6 +77,7 @@ from dockwarden.tape.admission import Admissions
 from dockwarden.tape.custody import Custody
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import end_found
+from dockwarden.tape.indexer import Indexer
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.locks import Locks
 from dockwarden.tape.recorder import Recorder
@@ -137,6 +139,7 @@ class House:
     sessions: Sessions = field(init=False)
     session_verbs: SessionVerbs | None = None
     recorder: Recorder | None = None
+    indexer: Indexer | None = None
     tape_keys: TapeKeys = field(init=False)
     custody: Custody = field(init=False)
     uses: Uses = field(init=False)
@@ -317,6 +320,7 @@ async def open_control(house: House) -> None:
     settings, keeper, recorder = house.settings, house.keeper, house.recorder
     assert keeper is not None  # noqa: S101  the vault is opened before
     assert recorder is not None  # noqa: S101  and the recorder
+    assert house.indexer is not None  # noqa: S101  with what indexes its tapes
 
     def who(peer: Peer) -> Principal:
         return identify(peer.socket, house.peers, house.rulebook.rules.people)
@@ -327,6 +331,7 @@ async def open_control(house: House) -> None:
     house.session_verbs = sessions
     locks = LockVerbs(house.sessions, house.rulebook)
     keeping = KeepingVerbs(house.custody, sessions)
+    search = SearchVerbs(house.indexer, recorder.shelf, keeper, house.rulebook)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)
     secrets = SecretVerbs(keeper, house.rulebook, house.whereabouts, quota)
     vault: Mapping[str, Verb]
@@ -336,7 +341,7 @@ async def open_control(house: House) -> None:
         vault = OutsideVerbs(keeper, lambda: house.rulebook.rules.policies).verbs()
     house.factors = SecondFactors(keeper)
     totp = TotpVerbs(house.factors, house.rulebook)
-    of_sessions = {**sessions.verbs(), **locks.verbs(), **keeping.verbs()}
+    of_sessions = {**sessions.verbs(), **locks.verbs(), **keeping.verbs(), **search.verbs()}
     verbs = {**secrets.verbs(), **vault, **of_sessions, **hosts.verbs(), **totp.verbs()}
     house.control = ControlDoor(settings.control_socket, verbs, who, house.ledger, house.metrics)
     await house.control.open()
@@ -369,6 +374,7 @@ async def open_tapes(house: House) -> None:
     await asyncio.to_thread(_end_found, house, shelf)
     house.custody = _custody(house, house.recorder)
     await house.custody.settle()
+    open_index(house, house.recorder)
 
 
 def _custody(house: House, recorder: Recorder) -> Custody:
@@ -399,6 +405,15 @@ def _store(house: House, tapes: TapeSettings) -> S3Store:
 
     ca = house.settings.dir / tapes.store_ca if tapes.store_ca else None
     return S3Store(Place(tapes.store, tapes.store_endpoint, tapes.store_region, ca), credentials)
+
+
+def open_index(house: House, recorder: Recorder) -> None:
+    """Keep the search index up with what is recorded."""
+    assert house.keeper is not None  # noqa: S101  the vault is opened before
+    file, live = house.settings.state_dir / "search.db", recorder.tapes.keys()
+    house.indexer = Indexer(file, recorder.shelf, house.keeper, lambda: live, lambda what, detail: house.log.warning(what, **detail))
+    recorder.when_ended.append(house.indexer.look)
+    house.indexer.open()
 
 
 async def prepare_tape_keys(house: House) -> None:

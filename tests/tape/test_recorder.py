@@ -21,7 +21,7 @@ from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.recorder import Recorder, Tape
 from dockwarden.tape.segment import Flag
-from dockwarden.tape.shelf import REEL_BYTES, Reels, reels_of
+from dockwarden.tape.shelf import REEL_BYTES, Reels, heads, reels_of
 from dockwarden.tape.verify import Known, check_tape
 from dockwarden.words.errors import Unavailable
 from tape.conftest import Studio
@@ -254,3 +254,26 @@ async def test_an_older_copy_in_its_place_is_named(studio: Studio) -> None:
     found = check_tape(studio.path(tape), studio.public, Known(seq, digest, is_closed=True))
     assert ("it is missing: the ledger has 3 segments of this tape, and 2 are here", 3) == (found.wrong, found.segment)
     assert Flag(0) == found.flags
+
+
+async def test_an_end_that_comes_while_frames_are_on_their_way_is_one_segment_after_them(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread has taken the frames and not written them: were the end read then, it would be written twice."""
+    tape, write, loop = await studio.begin(), studio.recorder._write, asyncio.get_running_loop()
+    ended: list[Any] = []
+
+    def late(which: Tape, frames: list[Any], *more: Any) -> None:
+        if frames and not ended:
+            ended.append(asyncio.run_coroutine_threadsafe(tape.end(), loop))
+            while tape.ending is None:
+                time.sleep(0.001)
+        write(which, frames, *more)
+
+    monkeypatch.setattr(studio.recorder, "_write", late)
+    tape.add(Kind.OUTPUT, b"hello")
+    await tape.settle()
+    await asyncio.wrap_future(ended[0])
+    monkeypatch.undo()
+
+    assert [Flag(0), Flag(0), Flag.LAST] == [head.flags for _, _, head in heads(studio.path(tape))]
+    assert "" == check_tape(studio.path(tape), studio.public, Known(3, tape.head[1], is_closed=True)).wrong
+    assert b"hello" == outputs(studio, tape)

@@ -34,6 +34,9 @@ COMMANDS: Mapping[str, str] = MappingProxyType({
 })
 """What `dockwarden --help` says of each, in its order. NAME's code is in NAME.py: `app` where it is a noun with verbs, else the function NAME."""
 
+MORE: Mapping[str, tuple[str, ...]] = MappingProxyType({"session": ("search",)})
+"""Nouns some of whose verbs are in files of their own, which add them to the noun's `app`."""
+
 
 class Commands(TyperGroup):
     """The command tree; each branch is a name and a line of help until it is asked for."""
@@ -52,6 +55,8 @@ class Commands(TyperGroup):
 def load(name: str) -> Command:
     """Load the code of one command of COMMANDS."""
     module = import_module(f"dockwarden.cli.{name}")
+    for more in MORE.get(name, ()):
+        import_module(f"dockwarden.cli.{more}")
     if hasattr(module, "app"):
         noun = get_group(module.app)
         noun.name, noun.help = name, COMMANDS[name]

@@ -75,7 +75,7 @@ def search(
     folder = load_settings(config).ledger_dir
     if kind and kind not in KINDS:
         raise BadConfig("--kind", f"no entry is a {kind!r}", f"there are {', '.join(KINDS)}")
-    first, last = _micros(since, "--since"), _micros(until, "--until") or sys.maxsize
+    first, last = micros(since, "--since"), micros(until, "--until") or sys.maxsize
     found: list[Entry] = []
     for entry in newest(folder):
         if entry.at < first or len(found) >= limit:
@@ -125,7 +125,7 @@ def export(config: Config = USUAL_PLACE, since: Annotated[int, typer.Option("--s
         out.write(msgspec.json.encode(entry) + b"\n")
 
 
-def _micros(text: str, option: str) -> int:
+def micros(text: str, option: str) -> int:
     """Microseconds since 1970 of a time or an age."""
     if not text:
         return 0

@@ -66,7 +66,7 @@ def list_(
         table.add_column(name)
     for row in found:
         length = f"{(row['ended'] - row['started']) / 1e6:.1f} s" if row["ended"] else ""
-        words = row["id"], row["person"], row["kind"], row["target"], _time(row["started"]), length, _state(row), str(row["segments"])
+        words = row["id"], row["person"], row["kind"], row["target"], local_time(row["started"]), length, _state(row), str(row["segments"])
         table.add_row(*words, ", ".join(row["watchers"]))
     Console().print(table if found else "no session was recorded yet that you may know of")
     for row in found:
@@ -95,6 +95,7 @@ def play(
     id: Id,
     config: Config = USUAL_PLACE,
     speed: Annotated[float, typer.Option("--speed", help="how many times as fast")] = 1.0,
+    start_s: Annotated[float, typer.Option("--from", help="seconds into it from which it is shown as it was; what was before, at once")] = 0.0,
 ) -> None:
     """Show a tape in this terminal as it was; what could harm the terminal is left out, and long pauses are cut. That it was played is recorded.
 
@@ -105,7 +106,7 @@ def play(
     neutral, last = Neutral(), 0
     for at_us, kind, data in _frames(config, "session/play", _whole(config, id)):
         if kind in SHOWN:
-            time.sleep(min((at_us - last) / 1e6 / speed, LONGEST_PAUSE_S))
+            time.sleep(min((at_us - last) / 1e6 / speed, LONGEST_PAUSE_S) if at_us > start_s * 1e6 else 0)
             last = at_us
             _show(neutral.feed(data))
 
@@ -310,7 +311,7 @@ def _told(id: str, checked: Checked) -> Mapping[str, Any]:
 def _deleted(checked: Checked, gone: Gone) -> str:
     rule = f" ({gone.rule})" if gone.rule else ""
     head = f"{checked.segments} segments, head {checked.head.hex()}"
-    return f"deleted on {_time(gone.at)} by {gone.by}: {gone.why}{rule}; it had {head}"
+    return f"deleted on {local_time(gone.at)} by {gone.by}: {gone.why}{rule}; it had {head}"
 
 
 def _state(row: Mapping[str, Any]) -> str:
@@ -321,9 +322,9 @@ def _state(row: Mapping[str, Any]) -> str:
 def _notes(row: Mapping[str, Any]) -> Iterator[str]:
     """Who holds a session and who deleted it, when, and why."""
     if gone := row["deleted"]:
-        yield f"deleted {_time(gone['at'])} by {gone['by']}: {gone['why']}" + (f" ({gone['rule']})" if gone["rule"] else "")
+        yield f"deleted {local_time(gone['at'])} by {gone['by']}: {gone['why']}" + (f" ({gone['rule']})" if gone["rule"] else "")
     for one in row["holds"]:
-        yield f"held since {_time(one['at'])} by {one['by']}: {one['reason']}"
+        yield f"held since {local_time(one['at'])} by {one['by']}: {one['reason']}"
 
 
 def _each(config: Path, verb: str, ids: list[str], reason: str | None, done: str) -> None:
@@ -378,8 +379,9 @@ def _show(text: str) -> None:
 
 
 def _until(lock: Mapping[str, Any]) -> str:
-    return f"until {_time(lock['until'] * 1_000_000)}" if lock["until"] else "until somebody unlocks them"
+    return f"until {local_time(lock['until'] * 1_000_000)}" if lock["until"] else "until somebody unlocks them"
 
 
-def _time(at_us: int) -> str:
+def local_time(at_us: int) -> str:
+    """A moment as it is printed, "" for none."""
     return datetime.datetime.fromtimestamp(at_us / 1e6, datetime.UTC).astimezone().isoformat(" ", "seconds") if at_us else ""

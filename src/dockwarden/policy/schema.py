@@ -52,6 +52,12 @@ SESSION_LOCK = "session.lock"
 KEEPING_ACTIONS = ("session.delete", "session.hold")
 """What is asked about how long a session's tape is kept; `hold` is releasing it, too. Not of group `sessions`: who looks does not delete."""
 
+SESSION_SEARCH = "session.search"
+"""Whether a session is found by what it showed; of a session, and only beside `session.play`."""
+
+SESSION_REINDEX = "session.reindex"
+"""Whether the search index is made anew: `System::"search"`."""
+
 CONTEXT = """\
 type Context = {
   // Everything that would break the isolation, by name ("privileged", "cap:SYS_ADMIN", "bind:/etc"): docs/facts.md.
@@ -118,7 +124,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "networks": ("network.create", "network.connect", "network.disconnect", "network.remove", "network.prune"),
     "volumes": ("volume.create", "volume.remove", "volume.prune"),
     "vault": VAULT_ACTIONS,
-    "sessions": (*SESSION_ACTIONS, SESSION_LOCK),
+    "sessions": (*SESSION_ACTIONS, SESSION_LOCK, SESSION_SEARCH, SESSION_REINDEX),
     "ssh": SSH_ACTIONS,
     "keep-sessions": KEEPING_ACTIONS,
     "uses-image": ("container.create", "service.create", "service.update", "image.pull"),
@@ -141,6 +147,8 @@ def actions() -> Mapping[str, frozenset[Kind]]:
         kinds[action].add(Kind.SESSION)
     for action in (*SSH_ACTIONS, *HOST_ACTIONS):
         kinds[action].add(Kind.HOST)
+    kinds[SESSION_SEARCH].add(Kind.SESSION)
+    kinds[SESSION_REINDEX].add(Kind.SYSTEM)
     kinds[SECRET_READ] |= {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     kinds[ENV_READ] = {Kind.CONTAINER, Kind.IMAGE, Kind.SERVICE, Kind.TASK, Kind.EXEC}
     return {action: frozenset(found) for action, found in sorted(kinds.items())}

@@ -18,6 +18,7 @@ MODES = frozenset({"1", "3", "4", "6", "7", "12", "25", "45", "47", "1047", "104
 """Private modes that change how things are drawn, and nothing that the terminal sends."""
 CHARSETS = frozenset("()*+")
 LONGEST = 256
+PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 _NUMBERS = re.compile(r"[0-9;:]*")
 
 
@@ -40,7 +41,13 @@ class Neutral:
 
     def feed(self, data: bytes) -> str:
         """Return what of `data` may be shown."""
-        return "".join(self._step(letter) for letter in self._decode(data))
+        text, at = self._decode(data), 0
+        shown: list[str] = []
+        while at < len(text):
+            run = PLAIN.match(text, at) if self._state is _In.TEXT else None
+            shown.append(run[0] if run else self._step(text[at]))
+            at = run.end() if run else at + 1
+        return "".join(shown)
 
     def _step(self, letter: str) -> str:
         match self._state:

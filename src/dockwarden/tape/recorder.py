@@ -158,6 +158,8 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Condition()
         self.tapes: dict[str, Tape] = {}
+        self.when_ended: list[Callable[[], None]] = []
+        """Heard, in the loop, each time that a tape got its end."""
         self._is_closing = False
         self.written_bytes = 0
         self.no_room: Callable[[], str] = lambda: ""
@@ -284,6 +286,8 @@ class Recorder:
         detail |= {"broken": tape.broken} if tape.broken else {}
         with contextlib.suppress(Refused):
             self._ledger.append(Entry(kind="tape", resource=f"Tape:{tape.id}", principal=tape.opening.person, detail=detail))
+        for hear in self.when_ended:
+            hear()
 
     async def close(self) -> None:
         """End every tape, and the thread."""
