@@ -17,6 +17,7 @@ import msgspec
 from dockwarden.tape.faults import BadIndex, BadSegment
 from dockwarden.tape.index import Index
 from dockwarden.tape.keys import BY, TapeKeys
+from dockwarden.tape.marks import DELETED
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.orders import Begin, Done, Order
 from dockwarden.tape.read import opening_of
