@@ -100,7 +100,8 @@ class Agreement:
         """See a checkpoint that was kept, called `name`: the tree goes on from it."""
         old, new = kept.checkpoint, self._published
         if new is None or old.size > new.size:
-            raise Disagreement(name, f"it vouches for {old.size} entries, the ledger's own for {new.size if new else 0}: an older copy was put in its place")
+            here = new.size if new else 0
+            raise Disagreement(name, f"it vouches for {old.size} entries, the ledger's own for {here}: an older copy was put in its place")
         try:
             proof = consistency_proof(old.size, new.size, self._tiles.subtree())
         except MissingTile as error:

@@ -67,10 +67,15 @@ class Publisher:
             if signed is None:
                 return
             is_done = self._try(signed)
+            if not is_done:
+                self._offer_again(signed)
             with self._wake:
-                if not is_done and self._offered is None and not self._is_closing:
-                    self._offered = signed
                 self._wake.wait_for(lambda: self._is_closing, PUBLISH_S if is_done else RETRY_S)
+
+    def _offer_again(self, signed: Signed) -> None:
+        with self._wake:
+            if self._offered is None and not self._is_closing:
+                self._offered = signed
 
     def _try(self, signed: Signed) -> bool:
         try:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 import ssl
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +23,22 @@ from urllib.parse import urlsplit
 from dockwarden.ledger.checkpoint import Signed
 from dockwarden.ledger.merkle import consistency_proof
 from dockwarden.ledger.note import COSIGNER, BadNote, Note, NoteKey, read_key, read_signatures
-from dockwarden.ledger.tree import CHECKPOINT, TREE, WITNESSED, MissingTile, Tiles, TreeFiles, read_published
+from dockwarden.ledger.segments import entries
+from dockwarden.ledger.tree import CHECKPOINT, TREE, WITNESSED, MissingTile, Tiles, TreeFiles, read_base, read_published
 from dockwarden.words.errors import BadConfig
 
 EVERY_S = 10.0
 RETRY_S = 30.0
 TIMEOUT_S = 10.0
 MOST_ANSWER = 1 << 16
-CLOSE_S = TIMEOUT_S + 5.0
+WITNESSED_AGAIN = "ledger.witnessed"
+"""What is told when it signs again."""
+LATE_S = 120
+"""How long an entry may wait for the witness before that is called a lag."""
+OWN = frozenset({"checkpoint", "segment"})
+"""Entries that a checkpoint itself makes: they wait for the next one, which comes only with others."""
+SIZE = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
+CLOSE_S = 1.0
 
 Told = Callable[[str, dict[str, Any]], None]
 
@@ -60,8 +71,35 @@ def read_place(url: str, key: str, ca: str = "") -> WitnessPlace:
     return WitnessPlace(url.rstrip("/"), found, ca)
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a witness is behind: of `size` entries it signed `witnessed`, at `at` (seconds since 1970, 0: never)."""
+
+    size: int
+    witnessed: int
+    at: int
+    is_late: bool
+
+    def __str__(self) -> str:
+        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.at)) if self.at else "never"
+        return f"{self.witnessed} of {self.size} entries are witnessed, last {when}" + (": IT LAGS" if self.is_late else "")
+
+
+def lag_of(ledger: Path, place: WitnessPlace) -> Lag:
+    """Return how far the witness of the ledger in `ledger` is behind, from the files. Raises: BadConfig."""
+    tree = ledger / TREE
+    try:
+        newest, seen, base = read_published(tree / CHECKPOINT), read_published(tree / WITNESSED), read_base(tree)
+    except (BadNote, OSError) as error:
+        raise BadConfig(str(tree), str(error), "run dockwarden ledger verify") from None
+    at = (place.key.signed_at(seen.note) if seen else None) or 0
+    size, witnessed = newest.checkpoint.size if newest else 0, seen.checkpoint.size if seen and at else 0
+    waiting = (entry.at for entry in entries(ledger, base + witnessed) if entry.kind not in OWN)
+    return Lag(size, witnessed, at, witnessed < size and time.time() - next(waiting, sys.maxsize) / 1e6 > LATE_S)
+
+
 class Witness:
-    """Keeps one ledger's tree witnessed. `wake` and `close` are for others, the rest is the thread's."""
+    """Keeps one ledger's tree witnessed. `start`, `wake` and `close` are for others, the rest is the thread's."""
 
     def __init__(self, ledger: Path, place: WitnessPlace, told: Told) -> None:
         self._tree, self._place, self._told = ledger / TREE, place, told
@@ -69,6 +107,9 @@ class Witness:
         self._wake = threading.Condition()
         self._is_asked, self._is_closing = True, False
         self._thread = threading.Thread(target=self._run, name="ledger witness", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask. Call once, when the ledger is open."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -78,7 +119,7 @@ class Witness:
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread; what it is asking now it may still hear."""
+        """End the thread; an answer that does not come soon is not waited for: it is asked for again."""
         with self._wake:
             self._is_closing = True
             self._wake.notify()
@@ -107,7 +148,7 @@ class Witness:
                 self._told("ledger.witness_disagrees" if is_alarm else "ledger.unwitnessed", {"because": trouble})
             return False
         if self._trouble:
-            self._told("ledger.witnessed", {"was": self._trouble})
+            self._told(WITNESSED_AGAIN, {"was": self._trouble})
             self._trouble = ""
         return True
 
@@ -119,23 +160,25 @@ def catch_up(tree: Path, place: WitnessPlace) -> None:
         return
     before = read_published(tree / WITNESSED)
     old = before.checkpoint.size if before else 0
-    if before == newest or old == newest.checkpoint.size:
+    if old == newest.checkpoint.size:
         return
     status, answer = _ask(tree, place, newest, old)
-    if status == 409 and (seen := answer.strip()).isdigit():
-        if int(seen) > newest.checkpoint.size:
-            what = f"it signed a checkpoint of {int(seen)} entries, and there are {newest.checkpoint.size} here: an older copy was put in the ledger's place"
-            raise Unwitnessed(what, is_alarm=True)
-        status, answer = _ask(tree, place, newest, int(seen))
+    if status == 409 and SIZE.fullmatch(answer):
+        status, answer = _ask(tree, place, newest, int(answer))
     if status != 200:
         raise Unwitnessed(_why(status), is_alarm=status in {409, 422})
-    both = Note(newest.note.text, (*newest.note.signatures, *read_signatures(answer.decode("utf-8", "replace"))))
-    if place.key.signed_at(both) is None:
-        raise Unwitnessed("what it answers is not signed by its key")
-    kept = Note(both.text, tuple(line for line in both.signatures if line in newest.note.signatures or (line.name, line.id) == (place.key.name, place.key.id)))
     files = TreeFiles(tree)
-    files.put(WITNESSED, kept.written().encode())
+    files.put(WITNESSED, _with_cosignature(newest.note, answer, place.key).written().encode())
     files.settle()
+
+
+def _with_cosignature(note: Note, answer: bytes, key: NoteKey) -> Note:
+    """`note` with the witness's line below; lines of keys that are not known here are left out."""
+    lines = read_signatures(answer.decode("utf-8", "replace"))
+    both = Note(note.text, (*note.signatures, *(line for line in lines if (line.name, line.id) == (key.name, key.id))))
+    if key.signed_at(both) is None:
+        raise Unwitnessed("what it answers is not signed by its key")
+    return both
 
 
 def _why(status: int) -> str:
@@ -150,6 +193,9 @@ def _why(status: int) -> str:
 
 def _ask(tree: Path, place: WitnessPlace, newest: Signed, old: int) -> tuple[int, bytes]:
     size = newest.checkpoint.size
+    if old > size:
+        what = f"a checkpoint of {old} entries was witnessed, and there are {size} here: an older copy was put in the ledger's place"
+        raise Unwitnessed(what, is_alarm=True)
     hashes = consistency_proof(old, size, Tiles(tree, size).subtree())
     proof = "".join(f"{base64.b64encode(hash).decode()}\n" for hash in hashes)
     return _post(place, f"old {old}\n{proof}\n{newest.note.written()}".encode())
