@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dockwarden.ledger.checkpoint import Checkpoint, Signed
 from dockwarden.ledger.merkle import consistency_proof, is_consistent, leaf_hash
-from dockwarden.ledger.tiles import WIDTH, Edge, bundle, bundle_path
+from dockwarden.ledger.tiles import HEIGHT, WIDTH, Edge, bundle, bundle_path, tile_path, tile_root
 from dockwarden.ledger.tree import CHECKPOINT, MissingTile, Tiles
 
 
@@ -45,9 +45,21 @@ class Agreement:
             raise Disagreement(CHECKPOINT, f"the signed checkpoint ends with entry {self.base + self._published.size}, long before the first one here")
         try:
             self._edge = self._tiles.edge(gone)
+            self._see_whole(gone)
         except MissingTile as error:
             raise Disagreement(error.path, "is missing or cut short") from None
         self._lines = None if gone % WIDTH else []
+
+    def _see_whole(self, size: int) -> None:
+        """See every whole tile of the first `size` leaves by its root, which the tile above has; the highest hang on the next checkpoint."""
+        level = 0
+        while whole := size >> HEIGHT * (level + 1):
+            for index in range(whole):
+                above, place = divmod(index, WIDTH)
+                row = self._tiles.row(level, index)
+                if tile_root(row) != self._tiles.row(level + 1, above)[place]:
+                    raise Disagreement(tile_path(level, index), "does not have the hashes that the tile above was made of: it was changed")
+            level += 1
 
     def add(self, line: bytes) -> None:
         """See the next entry's line: every tile that is whole by it is as it should be."""
