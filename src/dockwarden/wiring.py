@@ -163,7 +163,8 @@ def open_house(settings: Settings) -> House:
         owners.replay(entries(settings.ledger_dir, owners.applied))
         tickets = new_tickets() if settings.engine.lock else None
         link = _link(settings, tickets)
-        house = House(settings, ledger, owners, store, rulebook, metrics, link, tickets, read_sealer(settings.state_dir / "seal.key"), witness=witness)
+        sealer = read_sealer(settings.state_dir / "seal.key")
+        house = House(settings, ledger, owners, store, rulebook, metrics, link, tickets, sealer, witness=witness)
         if witness is not None:
             witness.start()
         return house

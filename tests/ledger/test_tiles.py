@@ -8,7 +8,7 @@ import pytest
 
 from dockwarden.ledger.merkle import inclusion_proof, leaf_hash, root_by_inclusion
 from dockwarden.ledger.tiles import Edge, bundle, bundle_path, tile_path, width_at
-from dockwarden.ledger.tree import MissingTile, TreeFiles, Tiles
+from dockwarden.ledger.tree import MissingTile, Tiles, TreeFiles
 
 from . import naive
 
@@ -61,7 +61,7 @@ def test_a_tile_that_is_cut_short_is_missing(tmp_path: Path) -> None:
     files = TreeFiles(tmp_path)
     files.put("tile/0/000.p/3", bytes(95))
 
-    with pytest.raises(MissingTile, match="tile/0/000.p/3"):
+    with pytest.raises(MissingTile, match=r"tile/0/000\.p/3"):
         Tiles(tmp_path, 3).edge()
 
 

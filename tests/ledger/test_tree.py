@@ -19,7 +19,7 @@ from dockwarden.ledger.segments import entries, segments
 from dockwarden.ledger.tree import Tiles
 from dockwarden.ledger.writer import Ledger
 from dockwarden.words.errors import BadConfig
-from tests.fixtures.crash import killed_at
+from fixtures.crash import killed_at
 
 from . import naive
 from .writing import checkpoints, files_of, lines_of, published, verify, write
@@ -189,7 +189,7 @@ def test_a_full_disk_of_tiles_stops_no_entry_and_is_made_up_for(folder: Path, mo
     real = os.fdatasync
 
     def full(handle: int) -> None:
-        if "tlog" in os.readlink(f"/proc/self/fd/{handle}"):
+        if "tlog" in str(Path(f"/proc/self/fd/{handle}").readlink()):
             raise OSError(errno.ENOSPC, "no space left on device")
         real(handle)
 

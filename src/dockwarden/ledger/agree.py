@@ -42,7 +42,8 @@ class Agreement:
             self.base = first - 1
             return
         if gone > self._published.size:
-            raise Disagreement(CHECKPOINT, f"the signed checkpoint ends with entry {self.base + self._published.size}, long before the first one here")
+            last = self.base + self._published.size
+            raise Disagreement(CHECKPOINT, f"the signed checkpoint ends with entry {last}, long before the first one here")
         try:
             self._edge = self._tiles.edge(gone)
             self._see_whole(gone)
