@@ -26,7 +26,8 @@ def lines() -> list[bytes]:
     """The lines of 260 entries, without their ends."""
     found, previous = [], GENESIS
     for seq in range(1, SIZES[-1] + 1):
-        body = body_of(Entry(seq=seq, at=SEEN_AT * 10**6 + seq, kind="read", principal="alice", action="container.inspect", resource=f"Container:{seq}"))
+        what = f"Container:{seq}"
+        body = body_of(Entry(seq=seq, at=SEEN_AT * 10**6 + seq, kind="read", principal="alice", action="container.inspect", resource=what))
         previous = link(previous, body)
         found.append(line_of(previous, body)[:-1])
     return found

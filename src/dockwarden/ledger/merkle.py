@@ -29,6 +29,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def row_above(hashes: Sequence[bytes]) -> list[bytes]:
+    """The hashes over each two of an even number of neighbours."""
+    sha256 = hashlib.sha256
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+
+
 def fold(peaks: Sequence[bytes]) -> bytes:
     """The root over whole subtrees that lie side by side, the largest first; `EMPTY` without any."""
     if not peaks:

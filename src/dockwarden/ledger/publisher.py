@@ -6,6 +6,7 @@ The ledger never waits for it. Where the disk takes no more, it is told once, an
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ PUBLISH_S = 1.0
 """The least time between two checkpoints beside the tiles; those between are among the entries."""
 RETRY_S = 1.0
 CLOSE_S = 30.0
+PAUSE_LINES, PAUSE_S = 16, 1e-4
+"""How often, and for how long, it lets the interpreter's lock go: who waits for a durable entry would wait for its whole turn else."""
 
 Told = Callable[[str, dict[str, Any]], None]
 
@@ -98,6 +101,8 @@ class Publisher:
         reader = self._reader or self._go_on()
         whole = []
         for line in reader.upto(self._base + size):
+            if reader.seq % PAUSE_LINES == 0:
+                time.sleep(PAUSE_S)
             if self._entries is not None:
                 self._entries.append(line)
             for tile in self._edge.add(leaf_hash(line)):

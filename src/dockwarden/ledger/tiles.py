@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dockwarden.ledger.merkle import HASH_BYTES, fold, node_hash
+from dockwarden.ledger.merkle import HASH_BYTES, fold, row_above
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -68,7 +68,7 @@ def bundle(entries: Sequence[bytes]) -> bytes:
 def tile_root(hashes: Sequence[bytes]) -> bytes:
     """The root over a power of two of hashes."""
     while len(hashes) > 1:
-        hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
+        hashes = row_above(hashes)
     return hashes[0]
 
 
