@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockwarden.ledger.checkpoint import Checkpoint, Signed
@@ -79,9 +79,7 @@ class Agreement:
     def _see_edge(self, published: Checkpoint) -> None:
         """See what is begun of tiles at the newest checkpoint; a ledger that is open may have made it whole since, and taken the rest away."""
         for tile in self._edge.partial():
-            if not (self._tree / tile.path).exists() and (self._tree / tile.whole_path).exists():
-                continue
-            self._see_tile(tile.path, tile.hashes)
+            self._see_tile(tile.path, tile.hashes, (self._tree / tile.whole_path).exists)
         self.check(published, CHECKPOINT)
 
     def check(self, checkpoint: Checkpoint, file: str) -> None:
@@ -89,15 +87,17 @@ class Agreement:
         if (checkpoint.size, checkpoint.root) != (self.size, self._edge.root()):
             raise Disagreement(file, "a checkpoint that vouches for other entries than those before it: they were rewritten")
         for tile in self._edge.partial():
-            if (self._tree / tile.path).exists():
-                self._see_tile(tile.path, tile.hashes)
+            self._see_tile(tile.path, tile.hashes, lambda: True)
         if self.size % WIDTH:
             self._see_entries(self.size // WIDTH, self._lines)
 
-    def _see_tile(self, path: str, hashes: bytes) -> None:
+    def _see_tile(self, path: str, hashes: bytes, may_be_gone: Callable[[], bool] = lambda: False) -> None:
+        """See a tile's file; where it is not there, `may_be_gone` says whether that is as it should be."""
         try:
             stored = (self._tree / path).read_bytes()
         except OSError:
+            if may_be_gone():
+                return
             raise Disagreement(path, "is missing or cannot be read") from None
         if stored != hashes:
             raise Disagreement(path, "does not have the hashes of the entries: it was changed")
