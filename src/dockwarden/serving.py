@@ -240,6 +240,8 @@ async def _close(house: House) -> None:
         house.operate.close()
     house.link.close()
     _snapshot(house)
+    if house.witness is not None:
+        house.witness.close()
     house.ledger.close()
     house.store.close()
 

@@ -25,6 +25,7 @@ LONGEST_SOCKET = 107
 OUTSIDE = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?/?", re.ASCII)
 FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*", re.ASCII)
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/?", re.ASCII)
+WITNESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -90,6 +91,25 @@ class LedgerSettings(Section, frozen=True, kw_only=True):
 
     segment_bytes: Annotated[int, _least(4096, "a segment file turns over at this size")] = 64 << 20
     retain_days: Annotated[int, _least(0, "segments older than this leave the folder, with a signed entry saying so; 0 keeps all")] = 0
+    witness: Annotated[str, _help("who else signs the ledger's checkpoints (C2SP tlog-witness): https://HOST/PREFIX; empty: nobody")] = ""
+    witness_key: Annotated[str, _help("the witness's verifier key: NAME+ID+BASE64")] = ""
+    witness_ca: Annotated[str, _help("whose certificate of the witness is believed (PEM); empty: the machine's authorities")] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant of a witness; the reader says in which file. Raises: ValueError."""
+        if wrong := _witness_wrong(self):
+            raise ValueError(wrong)
+
+
+def _witness_wrong(ledger: LedgerSettings) -> str:
+    """What is wrong with how a witness is reached, "" if nothing is."""
+    if bool(ledger.witness) != bool(ledger.witness_key):
+        return "witness and witness_key go together"
+    if ledger.witness and WITNESS.fullmatch(ledger.witness) is None:
+        return "witness is no address; write https://HOST/PREFIX"
+    if ledger.witness.startswith("http:") and urlsplit(ledger.witness).hostname not in LOOPBACK:
+        return "witness is http:// to another machine; write https://"
+    return ""
 
 
 class LimitSettings(Section, frozen=True, kw_only=True):

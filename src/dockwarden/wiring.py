@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ from dockwarden.hosts.pinned import PinnedHosts
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import PUBLIC, read_public_key
 from dockwarden.ledger.segments import entries
+from dockwarden.ledger.witness import WITNESSED_AGAIN, Witness, read_place
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import get_logger
 from dockwarden.settings import DoorSettings, Settings, TapeSettings
@@ -146,6 +147,7 @@ class House:
     whereabouts: Whereabouts = field(init=False)
     engine: EngineAbout | None = None
     engine_trouble: str = ""
+    witness: Witness | None = None
     snapshot_seq: int = 0
     mend_now: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where containers that could not start before may start now."""
@@ -163,10 +165,16 @@ def open_house(settings: Settings) -> House:
     """
     check_roots(settings.binds.roots)
     log = get_logger("dockwarden")
+    witness = _witness(settings, lambda kind, detail: tell(kind, detail))
     ledger = Ledger(
         settings.ledger_dir, segment_bytes=settings.ledger.segment_bytes, retain_days=settings.ledger.retain_days,
-        told=lambda kind, detail: log.error(kind, **detail),
+        told=lambda kind, detail: log.error(kind, **detail), published=witness.wake if witness else lambda: None,
     )
+
+    def tell(kind: str, detail: Mapping[str, Any]) -> None:
+        log.info(kind, **detail) if kind == WITNESSED_AGAIN else log.error(kind, **detail)
+        with contextlib.suppress(Refused):
+            ledger.append(Entry(kind="event", detail={"what": kind, **detail}))
 
     def told(kind: str, detail: Mapping[str, str]) -> None:
         log.warning(kind, **detail) if kind == "policy.kept" else log.info(kind, **detail)
@@ -178,14 +186,24 @@ def open_house(settings: Settings) -> House:
     metrics.ledger_ok.set_function(lambda: 1 if ledger.is_writable else 0)
     try:
         rulebook = Rulebook(settings.people_file, settings.policy_dir, told)
+        ledger.append(Entry(kind="event", detail={"what": "policy.loaded", "version": rulebook.rules.policies.version}))
         owners, store = _open_owners(settings, rulebook)
         owners.replay(entries(settings.ledger_dir, owners.applied))
         tickets = new_tickets() if settings.engine.lock else None
         link = _link(settings, tickets)
-        return House(settings, ledger, owners, store, rulebook, metrics, link, tickets, read_sealer(settings.state_dir / "seal.key"))
+        sealer = read_sealer(settings.state_dir / "seal.key")
+        house = House(settings, ledger, owners, store, rulebook, metrics, link, tickets, sealer, witness=witness)
+        if witness is not None:
+            witness.start()
+        return house
     except BaseException:
         ledger.close()
         raise
+
+
+def _witness(settings: Settings, told: Callable[[str, dict[str, Any]], None]) -> Witness | None:
+    named = settings.ledger
+    return Witness(settings.ledger_dir, read_place(named.witness, named.witness_key, named.witness_ca), told) if named.witness else None
 
 
 def _link(settings: Settings, tickets: Tickets | None) -> EngineLink:

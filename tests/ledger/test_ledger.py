@@ -24,12 +24,6 @@ from dockwarden.ledger.writer import Ledger
 from dockwarden.words.errors import BadConfig, Unavailable
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    make_key(tmp_path / "ledger")
-    return tmp_path / "ledger"
-
-
 def verify(folder: Path) -> Verified:
     return Verifier(folder, read_public_key(folder / "signing.pub")).run()
 

@@ -26,6 +26,7 @@ from dockwarden.engine.call import Request
 from dockwarden.ledger.keys import PUBLIC, read_key, read_public_key
 from dockwarden.ledger.segments import segments
 from dockwarden.ledger.verify import Verifier
+from dockwarden.ledger.witness import lag_of, read_place
 from dockwarden.settings import Settings, load_settings
 from dockwarden.tape.custody import LATE, WARN_S, lag_of
 from dockwarden.upstream.engine import EngineLink
@@ -111,6 +112,8 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     except BadConfig as error:
         yield Finding("ledger", BAD, f"{error.where}: {error.what}", error.mend)
         return
+    if settings.ledger.witness:
+        yield _witness(settings)
     size = sum(file.stat().st_size for file in segments(folder))
     if size > LEDGER_BYTES:
         yield Finding("ledger", OK, f"{size >> 20} MiB, too much to read here", "run dockwarden ledger verify")
@@ -122,6 +125,15 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding("ledger", OK, f"{found.entries} entries, none signed yet")
     else:
         yield Finding("ledger", BAD, f"broken at entry {found.flaw.seq}: {found.flaw.what}", "keep a copy, and find out who wrote to it")
+
+
+def _witness(settings: Settings) -> Finding:
+    try:
+        lag = lag_of(settings.ledger_dir, read_place(settings.ledger.witness, settings.ledger.witness_key))
+    except BadConfig as error:
+        return Finding("witness", BAD, f"{error.where}: {error.what}", error.mend)
+    mend = "search the ledger for ledger.unwitnessed: it says why" if lag.is_late else ""
+    return Finding("witness", WARN if lag.is_late else OK, f"{settings.ledger.witness}: {lag}", mend)
 
 
 def _vault(settings: Settings) -> Iterator[Finding]:

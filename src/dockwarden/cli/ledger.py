@@ -18,16 +18,23 @@ from rich.table import Table
 from rich.text import Text
 
 from dockwarden.cli.options import USUAL_PLACE, Config
+from dockwarden.cli.outsider import WRITE_KEY, Key, PublicKey, believed, kept_checkpoints, ledger_folder, verifier_key
+from dockwarden.ledger.chain import HASH_CHARS
+from dockwarden.ledger.checkpoint import ledger_key
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import PUBLIC, read_public_key
+from dockwarden.ledger.proof import BadProof, read_proof
+from dockwarden.ledger.prove import prove as make_proof
 from dockwarden.ledger.segments import entries, newest, segments
-from dockwarden.ledger.verify import Verifier
+from dockwarden.ledger.verify import Flaw, Verifier
+from dockwarden.ledger.witness import lag_of, read_place
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
 
 app = typer.Typer(no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON objects, one a line")]
+Dir = Annotated[Path | None, typer.Option("--dir", help="the ledger's folder or a copy of it, instead of the one that settings name")]
 KINDS = ("intent", "outcome", "read", "refused", "observed", "event", "opened", "closed", "recovered", "retired", "vault")
 OWN_LIFE = frozenset({"checkpoint", "segment"})
 FOLLOW_S = 0.2
@@ -92,26 +99,102 @@ def search(
 @app.command()
 def verify(
     config: Config = USUAL_PLACE,
-    public_key: Annotated[Path | None, typer.Option("--public-key", help="the key to believe; default: the one beside the ledger")] = None,
+    folder: Dir = None,
+    key: Key = "",
+    public_key: PublicKey = None,
+    kept: Annotated[list[Path] | None, typer.Option("--checkpoint", help="one that was copied away: the ledger must go on from it")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every entry, checkpoint and segment; exit 1 and name the first broken entry if one is.
+    """Check every entry, checkpoint, segment and tile; exit 1 and name the first broken entry if one is.
 
-    Example: dockwarden ledger verify
+    It needs no server; with --dir and --key, no settings either.
+
+    Example: dockwarden ledger verify --dir COPY/state/ledger --key ledger.vkey
     """
-    folder = load_settings(config).ledger_dir
-    key = read_public_key(public_key or folder / PUBLIC)
+    folder = ledger_folder(config, folder)
+    public, checkpoints = believed(folder, key, public_key), kept_checkpoints(kept or [])
     size = sum(file.stat().st_size for file in segments(folder))
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("verifying", total=size)
-        found = Verifier(folder, key, lambda read: progress.advance(task, read)).run()
+        found = Verifier(folder, public, lambda read: progress.advance(task, read), checkpoints).run()
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     elif found.flaw is None:
         typer.echo(f"in order: {found.entries} entries ({found.first} to {found.last}), {found.checkpoints} checkpoints, signed up to {found.signed}")
+        if found.root:
+            typer.echo(f"{found.origin}: {found.size} entries have the root {found.root}")
     else:
-        typer.echo(f"BROKEN at entry {found.flaw.seq} ({found.flaw.segment} line {found.flaw.line}): {found.flaw.what}", err=True)
+        typer.echo(f"BROKEN at {broken(found.flaw)}", err=True)
     raise typer.Exit(1 if found.flaw else 0)
+
+
+def broken(flaw: Flaw) -> str:
+    """Where a ledger is broken, and how, for people."""
+    place = f"{flaw.segment} line {flaw.line}" if flaw.line else flaw.segment
+    return f"entry {flaw.seq} ({place}): {flaw.what}"
+
+
+@app.command()
+def key(config: Config = USUAL_PLACE, folder: Dir = None) -> None:
+    """Print the ledger's key for those who check it: auditors, witnesses.
+
+    Example: dockwarden ledger key > ledger.vkey
+    """
+    typer.echo(ledger_key(read_public_key(ledger_folder(config, folder) / PUBLIC)).written())
+
+
+@app.command()
+def prove(
+    seq: Annotated[int, typer.Argument(metavar="N", help="the entry's number (seq)")],
+    config: Config = USUAL_PLACE,
+    folder: Dir = None,
+) -> None:
+    """Print what shows that entry N is in the ledger, to whoever has the ledger's key and nothing else of it.
+
+    Example: dockwarden ledger prove 1234 > 1234.tlog-proof
+    """
+    typer.echo(make_proof(ledger_folder(config, folder), seq).written(), nl=False)
+
+
+@app.command("check-proof")
+def check_proof(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="what dockwarden ledger prove printed")],
+    key: Key = "",
+    witness: Annotated[str, typer.Option("--witness", metavar="VKEY", help="a witness who must have signed, too: its key, or a file with it")] = "",
+) -> None:
+    """Check a proof and print the entry that it shows; exit 1 if it shows none. It needs no ledger, no server and no settings.
+
+    Example: dockwarden ledger check-proof 1234.tlog-proof --key ledger.vkey
+    """
+    if not key:
+        raise BadConfig("--key", "is missing", WRITE_KEY)
+    log, cosigner = verifier_key(key), verifier_key(witness, "--witness") if witness else None
+    try:
+        proof = read_proof(file.read_bytes())
+        proof.check(log)
+        if cosigner and cosigner.signed_at(proof.signed.note) is None:
+            raise BadProof(f"its checkpoint is not signed by the witness {cosigner.name}")
+    except BadProof as error:
+        typer.echo(f"{printable(str(file))}: proves nothing: {error}", err=True)
+        raise typer.Exit(1) from None
+    witnessed = f", witnessed by {cosigner.name}" if cosigner else ""
+    typer.echo(f"entry {proof.index + 1} of {proof.signed.checkpoint.size} in the tree of {log.name}{witnessed}", err=True)
+    typer.echo(proof.line[HASH_CHARS + 1 :].decode())
+
+
+@app.command()
+def witness(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
+    """Say how far the witness has signed; exit 1 where one is named in the settings and lags or is silent.
+
+    Example: dockwarden ledger witness
+    """
+    settings = load_settings(config)
+    if not settings.ledger.witness:
+        typer.echo("{}" if as_json else "no witness is named in the settings ([ledger] witness)")
+        return
+    found = lag_of(settings.ledger_dir, read_place(settings.ledger.witness, settings.ledger.witness_key))
+    typer.echo(msgspec.json.encode(found).decode() if as_json else f"{settings.ledger.witness}: {found}")
+    raise typer.Exit(1 if found.is_late else 0)
 
 
 @app.command()

@@ -20,9 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from dockwarden.cli.control import answering, ask
+from dockwarden.cli.ledger import broken
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
-from dockwarden.ledger.keys import PUBLIC, read_public_key
+from dockwarden.cli.outsider import Key, PublicKey, believed, ledger_folder
 from dockwarden.ledger.segments import entries
+from dockwarden.ledger.verify import Verifier
 from dockwarden.settings import Settings, load_settings
 from dockwarden.tape import deletion
 from dockwarden.tape.faults import BadSegment
@@ -227,23 +229,30 @@ def verify(
     id: Annotated[str, typer.Argument(metavar="ID", help="the session's id; without, all of them")] = "",
     config: Config = USUAL_PLACE,
     tapes: Annotated[Path | None, typer.Option("--tapes", help="the folder of tapes; default: D/state/tapes")] = None,
-    public_key: Annotated[Path | None, typer.Option("--public-key", help="the ledger's public key; default: the one beside the ledger")] = None,
+    ledger: Annotated[Path | None, typer.Option("--ledger", help="a copy of the ledger's folder, which is verified first")] = None,
+    key: Key = "",
+    public_key: PublicKey = None,
     identity: Annotated[Path | None, typer.Option("--identity", help="an auditor's age key (a file): what is sealed is opened, too")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that tapes are what was recorded, from their files, the ledger and a public key; exit 1 and name the first bad segment if one is not.
 
+    With --tapes, --ledger and --key it needs no settings.
+
     Example: dockwarden session verify 20260131-120000-0123456789ab
     """
-    settings = load_settings(config)
-    shelf = Shelf(tapes or settings.tapes_dir)
-    public = read_public_key(public_key or settings.ledger_dir / PUBLIC)
-    known = known_tapes(settings.ledger_dir)
-    since = next((entry.seq for entry in entries(settings.ledger_dir)), 0)
+    shelf = Shelf(tapes or load_settings(config).tapes_dir)
+    folder = ledger_folder(config, ledger)
+    public = believed(folder, key, public_key)
+    if ledger is not None and (flaw := Verifier(folder, public).run().flaw):
+        typer.echo(f"the ledger is BROKEN at {broken(flaw)}", err=True)
+        raise typer.Exit(1)
+    known = known_tapes(folder)
+    since = next((entry.seq for entry in entries(folder)), 0)
     every = sorted({*shelf.ids(), *known})
     ids, secret = [_among(every, id)] if id else every, _identity(identity)
     if id and tapes is None:
-        _bring_back(settings, shelf, ids[0])
+        _bring_back(load_settings(config), shelf, ids[0])
     found = {one: _checked(shelf, one, public, known.get(one), secret, since) for one in ids}
     if as_json:
         typer.echo(json.dumps([_told(one, checked) for one, checked in found.items()]))

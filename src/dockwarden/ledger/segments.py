@@ -1,4 +1,4 @@
-"""The files of a ledger: segments named after their first entry, and the signed head."""
+"""The files of a ledger: segments named after their first entry. `tree.py` has those of its tree."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from dockwarden.ledger.chain import HASH_CHARS, read_line
-from dockwarden.ledger.checkpoint import Checkpoint
+from dockwarden.ledger.checkpoint import ChainCheckpoint
 from dockwarden.ledger.entry import Entry
 
 SUFFIX = ".ledger"
-HEAD = "head.json"
+CHAIN_HEAD = "head.json"
 BLOCK = 1 << 20
 
 
@@ -28,22 +28,38 @@ def segment_path(folder: Path, first_seq: int) -> Path:
     return folder / f"{first_seq:012d}{SUFFIX}"
 
 
-def read_head(folder: Path) -> Checkpoint | None:
-    """The last checkpoint as it stands beside the segments; `None` where there is none that can be read."""
+def read_chain_head(folder: Path) -> ChainCheckpoint | None:
+    """The head in the form before; `None` where there is none that can be read."""
     try:
-        return msgspec.json.decode((folder / HEAD).read_bytes(), type=Checkpoint)
+        return msgspec.json.decode((folder / CHAIN_HEAD).read_bytes(), type=ChainCheckpoint)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def write_head(folder: Path, checkpoint: Checkpoint) -> None:
-    """Replace the head, whole or not at all."""
-    new = folder / f"{HEAD}.new"
-    with new.open("wb") as out:
-        out.write(msgspec.json.encode(checkpoint))
-        out.flush()
-        os.fdatasync(out.fileno())
-    new.replace(folder / HEAD)
+class Lines:
+    """Stored lines in their order, without their ends; it follows a ledger that grows. Not for two threads."""
+
+    def __init__(self, folder: Path, after: int) -> None:
+        """Begin with the line of entry `after` + 1. Raises: FileNotFoundError: it is in no segment that is here."""
+        self._folder, self.seq, self._at = folder, after, 0
+        holding = [file for file in segments(folder) if int(file.stem) <= after + 1][-1:]
+        self._file = holding[0] if holding else segment_path(folder, after + 1)
+        with self._file.open("rb") as lines:
+            for line in itertools.islice(lines, after + 1 - int(self._file.stem)):
+                self._at += len(line)
+
+    def upto(self, seq: int) -> Iterator[bytes]:
+        """Yield what comes next, up to the line of entry `seq`, which is whole on the disk. Raises: OSError: a segment is missing."""
+        while self.seq < seq:
+            # INVARIANT: opened afresh, so that nothing that was half written, and taken back since, is in a buffer
+            with self._file.open("rb") as lines:
+                lines.seek(self._at)
+                while self.seq < seq and (line := lines.readline()).endswith(b"\n"):
+                    self._at += len(line)
+                    self.seq += 1
+                    yield line[:-1]
+            if self.seq < seq:
+                self._file, self._at = segment_path(self._folder, self.seq + 1), 0
 
 
 def entries(folder: Path, since: int = 0) -> Iterator[Entry]:

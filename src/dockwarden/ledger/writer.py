@@ -15,19 +15,24 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockwarden.ledger.chain import GENESIS, HASH_CHARS, body_of, line_of, link, read_line
-from dockwarden.ledger.checkpoint import sign
+from dockwarden.ledger.begin import begin_tree
+from dockwarden.ledger.chain import GENESIS, body_of, line_of, link, read_line
+from dockwarden.ledger.checkpoint import NOTE, Checkpoint, Signed, ledger_key
 from dockwarden.ledger.durable import sync_folder
+from dockwarden.ledger.end import chained
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.hold import hold
 from dockwarden.ledger.keys import read_key
-from dockwarden.ledger.segments import segment_path, segments, write_head
-from dockwarden.words.errors import BadConfig, Unavailable
+from dockwarden.ledger.merkle import leaf_hash
+from dockwarden.ledger.note import sign
+from dockwarden.ledger.publisher import Publisher
+from dockwarden.ledger.segments import segment_path, segments
+from dockwarden.words.errors import Unavailable
 
 LAZY_S = 0.05
 RETRY_S = 0.5
@@ -40,28 +45,22 @@ LOCK = "lock"
 Told = Callable[[str, dict[str, Any]], None]
 
 
-class _End(NamedTuple):
-    """Where a ledger goes on: hash, place and time of its last line, and the bytes of the segment up to it."""
-
-    previous: bytes
-    seq: int
-    size: int
-    at: int
-
-
 class Ledger:
     """One open ledger. `append` and `settle` are the loop's, the rest is the thread's."""
 
     def __init__(
-        self, folder: Path, *, segment_bytes: int = 64 << 20, retain_days: int = 0, told: Told = lambda _kind, _detail: None
+        self, folder: Path, *, segment_bytes: int = 64 << 20, retain_days: int = 0, told: Told = lambda _kind, _detail: None,
+        published: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the ledger in `folder` for this process alone, mending a torn last line.
 
+        `published` is called by a thread whenever a new checkpoint stands beside the tiles.
         Raises:
-            BadConfig: no key, another process has it open, or the last segment's chain is broken.
+            BadConfig: no key, another process has it open, the last segment's chain is broken, or it does not go on from what was signed.
         """
         self._folder, self._segment_bytes, self._retain_days, self._told = folder, segment_bytes, retain_days, told
         self._key: Ed25519PrivateKey = read_key(folder)
+        name = ledger_key(self._key.public_key())
         self._seq = self._written = self._durable = 0
         self._previous = GENESIS
         self._durable_end = (0, GENESIS)
@@ -80,9 +79,14 @@ class Ledger:
         self._hold = hold(folder / LOCK, "stop that process first; to read or verify a ledger that is open, use dockwarden ledger")
         try:
             cut = self._recover()
+            begun = begin_tree(folder, name, self._seq)
         except BaseException:
             self._hold.release()
             raise
+        self._origin, self._edge = name.name, begun.edge
+        self._unhashed: list[bytes] = []
+        self._signed: Signed | None = None
+        self._publisher = Publisher(folder, begun, told, published)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
         self.append(Entry(kind="opened", detail={"pid": os.getpid()}))
@@ -151,6 +155,7 @@ class Ledger:
             self._is_closing = self._is_urgent = True
             self._wake.notify()
         self._thread.join(10)
+        self._publisher.close()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -198,6 +203,7 @@ class Ledger:
             self._broken = ""
         self._durable, self._durable_end = self._written, (self._written, self._previous)
         self._release()
+        self._grow()
         is_due = self._since_checkpoint >= CHECKPOINT_ENTRIES or time.monotonic() - self._checkpointed_at >= CHECKPOINT_S
         if self._since_checkpoint and (is_due or is_closing):
             self._checkpoint()
@@ -224,6 +230,7 @@ class Ledger:
                 os.lseek(self._file, self._size, os.SEEK_SET)
             raise
         self._previous, self._written = previous, batch[-1].seq
+        self._unhashed += lines
         self._size += len(data)
         self._since_checkpoint += len(batch)
         self._unsynced = True
@@ -275,13 +282,23 @@ class Ledger:
         self._release()
 
     def _checkpoint(self) -> None:
-        self._own("checkpoint", self._signed)
-        write_head(self._folder, sign(self._key, self._written, self._previous.hex()))
+        self._own("checkpoint", self._sign)
+        assert self._signed is not None  # noqa: S101  the entry was made of it
+        self._publisher.offer(self._signed)
         self._since_checkpoint, self._checkpointed_at = 0, time.monotonic()
 
-    def _signed(self) -> dict[str, Any]:
-        signed: dict[str, Any] = msgspec.to_builtins(sign(self._key, self._written, self._previous.hex()))
-        return signed
+    def _sign(self) -> dict[str, Any]:
+        """Vouch for every entry that is written. INVARIANT: what is signed is handed on only when the entries are durable."""
+        self._grow()
+        checkpoint = Checkpoint(self._origin, self._edge.size, self._edge.root())
+        self._signed = Signed(sign(checkpoint.text(), self._origin, self._key), checkpoint)
+        return {NOTE: self._signed.note.written()}
+
+    def _grow(self) -> None:
+        """Take what was written into the tree; nobody waits for that."""
+        for line in self._unhashed:
+            self._edge.add(leaf_hash(line[:-1]))
+        self._unhashed.clear()
 
     def _turn_over(self) -> None:
         self._checkpoint()
@@ -310,7 +327,10 @@ class Ledger:
             with following.open("rb") as lines:
                 if read_line(lines.readline().rstrip(b"\n"))[1].at >= oldest_kept:
                     return
-            gone = {"segment": file.name, "upto": int(following.stem) - 1}
+            upto = int(following.stem) - 1
+            if upto > self._publisher.upto:  # its tiles are not there yet
+                return
+            gone = {"segment": file.name, "upto": upto}
             self._own("retired", lambda gone=gone: gone)  # type: ignore[misc]  # it is called before the loop goes on
             file.unlink()
 
@@ -321,7 +341,7 @@ class Ledger:
             return 0
         last = files[-1]
         size = last.stat().st_size
-        end = self._chained(last)
+        end = chained(last)
         if not end.size and len(files) > 1:
             last.unlink()
             return self._recover() + size
@@ -334,27 +354,6 @@ class Ledger:
         self._durable_end = (end.seq, end.previous)
         self._since_checkpoint = 1
         return size - end.size
-
-    @staticmethod
-    def _chained(file: Path) -> _End:
-        """Where the whole lines of a segment end, its own chain checked line by line."""
-        first = int(file.stem)
-        previous, seq, size, last = GENESIS, first - 1, 0, b""
-        with file.open("rb") as lines:
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                if not size and first > 1:
-                    with contextlib.suppress(ValueError, KeyError, msgspec.DecodeError):
-                        previous = bytes.fromhex(read_line(line[:-1])[1].detail["previous"])
-                previous = link(previous, line[HASH_CHARS + 1 : -1])
-                seq += 1
-                if previous.hex().encode() != line[:HASH_CHARS]:
-                    mend = "look with dockwarden ledger verify; to go on, move the ledger's folder aside and run dockwarden init"
-                    raise BadConfig(f"{file}:{seq - first + 1}", f"the chain is broken at entry {seq}", mend)
-                size += len(line)
-                last = line
-        return _End(previous, seq, size, read_line(last[:-1])[1].at if last else 0)
 
 
 def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *words: Any) -> None:
