@@ -14,7 +14,7 @@ import pytest
 from dockwarden.cli.session import known_tapes
 from dockwarden.ledger.segments import entries
 from dockwarden.tape import copies
-from dockwarden.tape.custody import TRY_AGAIN_S, Custody, Lag, lag_of
+from dockwarden.tape.custody import TRY_AGAIN_S, Custody, Lag, unstored_in
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import end_found, rows
 from dockwarden.tape.frames import Kind
@@ -246,7 +246,7 @@ async def test_a_session_is_in_the_store_as_it_grows_and_what_is_there_is_a_tape
     assert ["opening.json", "00000001.reel", "00000003.reel", "00000004.reel"] == [name.split("/")[1] for name in store.objects]
     assert Lag() == custody.lag
     await tape.end()
-    assert 1 == lag_of(studio.recorder.shelf.folder).tapes
+    assert 1 == unstored_in(studio.recorder.shelf.folder).tapes
     await custody.copy_round(store)
     await custody.copy_round(store)
 
@@ -257,7 +257,7 @@ async def test_a_session_is_in_the_store_as_it_grows_and_what_is_there_is_a_tape
     known = known_tapes(studio.folder / "ledger")[tape.id]
     assert ("", "ended") == (check_tape(elsewhere, studio.public, known).wrong, row(elsewhere).state)
     assert b"0,1,2," == shown(studio, elsewhere)
-    assert Lag() == lag_of(studio.recorder.shelf.folder)
+    assert Lag() == unstored_in(studio.recorder.shelf.folder)
 
 
 async def test_the_copy_here_goes_and_comes_back_for_who_reads_it(studio: Studio) -> None:

@@ -28,7 +28,7 @@ from dockwarden.ledger.segments import segments
 from dockwarden.ledger.verify import Verifier
 from dockwarden.ledger.witness import lag_of, read_place
 from dockwarden.settings import Settings, load_settings
-from dockwarden.tape.custody import LATE, WARN_S, lag_of
+from dockwarden.tape.custody import LATE, WARN_S, unstored_in
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.words.errors import BadConfig, Refused
 
@@ -156,7 +156,7 @@ def _tapes(settings: Settings) -> Iterator[Finding]:
     if not settings.tapes.store:
         return
     try:
-        lag = lag_of(settings.tapes_dir)
+        lag = unstored_in(settings.tapes_dir)
     except OSError as error:
         yield Finding("tapes", BAD, f"{settings.tapes_dir} cannot be read ({error.strerror})", "see who owns it")
         return

@@ -251,7 +251,7 @@ class Custody:
                 wait_s = min(self._later.get(id, (0.0, TRY_AGAIN_S / 2))[1] * 2, LONGEST_S)
                 self._later[id] = time.monotonic() + wait_s, wait_s
         if len(ids) < MANY or time.monotonic() - self._measured >= MEASURE_S:
-            self.lag = await asyncio.to_thread(lag_of, self._shelf.folder, frozenset(self._copied))
+            self.lag = await asyncio.to_thread(unstored_in, self._shelf.folder, frozenset(self._copied))
             self._measured = time.monotonic()
         self._say_lag(because)
 
@@ -345,7 +345,7 @@ class Custody:
             raise OSError(0, f"the disk has no room for its {size} bytes")
 
 
-def lag_of(tapes: Path, copied: frozenset[str] = frozenset()) -> Lag:
+def unstored_in(tapes: Path, copied: frozenset[str] = frozenset()) -> Lag:
     """How far the store is behind what is in the folder of tapes; those of `copied` are in it. From the disk alone."""
     shelf, now = Shelf(tapes), _now()
     found = [left for id in shelf.ids() if id not in copied and (left := _left(shelf.path(id), now)) and left.is_due]
