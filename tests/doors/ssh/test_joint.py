@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from dockwarden.doors.ssh.joint import MOST_EARLY, Ending, Joint
+from dockwarden.doors.ssh.joint import MOST_EARLY, Joint
+from dockwarden.doors.ssh.sides import Ending
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.sessions import Session
 from dockwarden.tape.terms import Patience, Terms

@@ -30,7 +30,7 @@ Told = Callable[[FileOp, dict[str, Any]], None]
 
 
 class Copying:
-    """What stands between the two sides of a joint: `joint.Through`."""
+    """What stands between the two sides of a joint: `sides.Through`."""
 
     def __init__(self, joint: Joint, relay: Relay | ScpRelay, judge: Judge, told: Told) -> None:
         self._joint, self._relay, self._judge, self._told = joint, relay, judge, told

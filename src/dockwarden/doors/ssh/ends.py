@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import asyncssh
 
-from dockwarden.doors.ssh.joint import Ending, Joint
+from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.sides import Ending
 
 KILL = "KILL"
 

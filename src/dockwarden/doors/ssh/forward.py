@@ -8,7 +8,8 @@ from typing import Protocol
 
 import asyncssh
 
-from dockwarden.doors.ssh.joint import Ending, Joint
+from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.sides import Ending
 
 
 class Opener(Protocol):
@@ -73,7 +74,7 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
         self.joint.gone()
 
     def show(self, data: bytes, *, is_error: bool) -> None:
-        """See `joint.Near`; what is no part of the stream has no place here."""
+        """see `sides.Near`; what is no part of the stream has no place here."""
         if is_error:
             return
         if self._channel is None:
@@ -83,23 +84,23 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
                 self._channel.write(data)
 
     def show_eof(self) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         self._is_shown_all = True
         if self._channel is not None:
             self._channel.write_eof()
 
     def hold(self) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         if self._channel is not None:
             self._channel.pause_reading()
 
     def go_on(self) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         if self._channel is not None:
             self._channel.resume_reading()
 
     def leave(self, ending: Ending) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         del ending
         self._is_left = True
         if self._channel is not None:

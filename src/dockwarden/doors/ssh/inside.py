@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from dockwarden.doors.ssh.joint import Ending, Joint
+from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.sides import Ending
 from dockwarden.engine.call import Request
 from dockwarden.engine.multiplex import Demultiplexer, Stream
 from dockwarden.upstream.answers import WholeAnswer

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Protocol
 
+from dockwarden.doors.ssh.sides import Ending, Far, Gate, Near, Through
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
 from dockwarden.tape.sessions import Session
@@ -25,101 +25,12 @@ from dockwarden.words.errors import Refused
 CALM_BYTES, WINDOW_US = 32 << 10, 100_000
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
 MOST_EARLY = 1 << 20
+REFUSED_STATUS = 255
+"""What `ssh` itself ends with where it could not do what was asked."""
 EOF_AFTER_S = 0.3
 """How long the end of what is shown may wait for how it ended: a client that has seen one may hang up before it hears of the other."""
 RECORDING, TAKING, SETTLING, WATCHING = "recording", "taking", "settling", "watching"
 """Why a side is held: its tape is full; the other side takes no more; what was shown is not durable yet; nobody watches who has to."""
-
-
-class Near(Protocol):
-    """The person's side."""
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether it is a terminal: errors are not apart, and lines end with a carriage return."""
-
-    def show(self, data: bytes, *, is_error: bool) -> None:
-        """Show something."""
-
-    def show_eof(self) -> None:
-        """Nothing more is shown."""
-
-    def hold(self) -> None:
-        """Take nothing from the person for now."""
-
-    def go_on(self) -> None:
-        """Take it again."""
-
-    def leave(self, ending: Ending) -> None:
-        """Tell how it ended, and close."""
-
-
-class Far(Protocol):
-    """The other end."""
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-
-    def write_eof(self) -> None:
-        """Nothing more is sent."""
-
-    def hold(self) -> None:
-        """Show no more for now."""
-
-    def go_on(self) -> None:
-        """Show it again."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class Through(Protocol):
-    """What stands between the two sides, where what passes is read and written afresh. It uses `pass_on`, `show`, `let_in`, `let_out`."""
-
-    def sent(self, data: bytes) -> None:
-        """The person sends something."""
-
-    def sent_all(self) -> None:
-        """They send nothing more."""
-
-    def shown(self, data: bytes) -> None:
-        """The other end shows something."""
-
-    def over(self) -> None:
-        """One of them is gone."""
-
-
-class Ending:
-    """How a stream ended: with a status, by a signal, or just so."""
-
-    def __init__(self, status: int | None = None, signal: str = "", *, core_dumped: bool = False, message: str = "") -> None:
-        self.status, self.signal, self.core_dumped, self.message = status, signal, core_dumped, message
-
-    @property
-    def words(self) -> str:
-        """What the tape says of it; "" where there is nothing to say."""
-        return self.signal or ("" if self.status is None else str(self.status))
-
-
-class Gate:
-    """Holds one side for as long as there is any reason to."""
-
-    def __init__(self, hold: Callable[[], None], go_on: Callable[[], None]) -> None:
-        self._hold, self._go_on = hold, go_on
-        self._reasons: set[str] = set()
-
-    def shut(self, reason: str) -> None:
-        """There is a reason to hold."""
-        if not self._reasons:
-            self._hold()
-        self._reasons.add(reason)
-
-    def open(self, reason: str) -> None:
-        """That reason is gone."""
-        if reason in self._reasons:
-            self._reasons.discard(reason)
-            if not self._reasons:
-                self._go_on()
 
 
 class Joint:
@@ -445,7 +356,3 @@ class Joint:
         if not words:
             self._near.leave(ending)
         self._over()
-
-
-REFUSED_STATUS = 255
-"""What `ssh` itself ends with where it could not do what was asked."""

@@ -12,7 +12,8 @@ from typing import Protocol
 import asyncssh
 
 from dockwarden.doors.ssh.ends import End
-from dockwarden.doors.ssh.joint import Ending, Joint, Through
+from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.sides import Ending, Through
 from dockwarden.doors.ssh.table import Outcome, Where, row_of
 from dockwarden.engine.finding import masked
 from dockwarden.tape.frames import Kind
@@ -165,32 +166,32 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
 
     @property
     def is_terminal(self) -> bool:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         return bool(self.wish.terminal)
 
     def show(self, data: bytes, *, is_error: bool) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         if self._channel is not None:
             with contextlib.suppress(OSError):  # what comes after the end is not shown
                 self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if is_error and not self.is_terminal else None)
 
     def show_eof(self) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         if self._channel is not None:
             self._channel.write_eof()
 
     def hold(self) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         if self._channel is not None:
             self._channel.pause_reading()
 
     def go_on(self) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         if self._channel is not None:
             self._channel.resume_reading()
 
     def leave(self, ending: Ending) -> None:
-        """See `joint.Near`."""
+        """see `sides.Near`."""
         channel, self._channel = self._channel, None
         if channel is None:
             return
