@@ -177,7 +177,7 @@ async def verdict(row: dict[str, Any], policies: PolicySet) -> tuple[str, str]:
     return ("hide" if is_hidden else "refuse"), f"{error.message} {sorted(judged.facts.escape)} {sorted(judged.facts.foreign)} {error.policies}"
 
 
-@pytest.mark.parametrize("row", rows())
+@pytest.mark.parametrize("row", list(rows()))
 def test_each_row_of_the_corpus_comes_out_as_it_says(row: dict[str, Any], policies: PolicySet) -> None:
     came, words = asyncio.run(verdict(row, policies))
 

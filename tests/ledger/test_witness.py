@@ -205,7 +205,10 @@ def test_a_lag_shows_by_the_first_entry_that_waits(folder: Path, witness: Witnes
     assert "IT LAGS" in str(lag_of(folder, witness.place()))
 
 
-@pytest.mark.parametrize("key", ["", "nonsense", NoteKey("log", Ed25519PrivateKey.generate().public_key().public_bytes_raw()).written()])
+A_LOGS = NoteKey("log", Ed25519PrivateKey.generate().public_key().public_bytes_raw()).written()
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", A_LOGS], ids=["nothing", "nonsense", "a log's"])
 def test_a_key_that_is_no_witnesses_is_refused(key: str) -> None:
     with pytest.raises(BadConfig, match="witness_key"):
         read_place("https://witness.example", key)
