@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -121,12 +122,10 @@ def test_a_full_disk_under_the_ledger_refuses_changes_and_recovers(engine: Priva
     warden = Warden(folder, engine.address)
     warden.init()
     ledger = folder / "state" / "ledger"
-    kept = {file.name: file.read_bytes() for file in ledger.iterdir()}
+    kept = shutil.copytree(ledger, folder / "kept")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(ledger)], check=True)
     try:
-        for name, data in kept.items():
-            (ledger / name).write_bytes(data)
-            (ledger / name).chmod(0o600)
+        shutil.copytree(kept, ledger, dirs_exist_ok=True)
         warden.start()
         assert 0 == warden.docker("run", "--rm", "busybox", "true").returncode
         filler = ledger / "filler"

@@ -60,8 +60,8 @@ def test_what_is_put_is_got_after_a_restart_and_a_kill(home: Warden) -> None:
 
     assert "two" == got(home)
     said = json.loads(cli(home, "vault", "verify", "--json").stdout)
-    # one more is dockwarden's own: the key of its tapes
-    assert ([], 2, 3, True) == (said["findings"], said["paths"], said["versions"], said["is_opened"])
+    assert ([], True, 1) == (said["findings"], said["is_opened"], said["versions"] - said["paths"])
+    assert said["paths"] >= 2  # beside what dockwarden keeps there itself: keys of its tapes, and soon of what searches them
 
 
 def test_the_database_restarts_and_dockwarden_need_not(home: Warden, postgres: Cluster) -> None:

@@ -318,7 +318,8 @@ def test_verify_names_what_was_changed_with_and_without_a_server(lone: Warden) -
     cli(lone, "secret", "put", "prod/a", input=b"a")
     cli(lone, "secret", "put", "prod/b", input=b"b")
     said = json.loads(cli(lone, "vault", "verify", "--json").stdout)
-    assert ([], 3, True) == (said["findings"], said["paths"], said["is_opened"])  # one is dockwarden's own: the key of its tapes
+    assert ([], True) == (said["findings"], said["is_opened"])
+    assert said["paths"] >= 3  # beside what dockwarden keeps there itself: keys of its tapes, and soon of what searches them
     lone.stop()
     with contextlib.closing(sqlite3.connect(lone.dir / "state" / "vault.db")) as made:
         made.execute("UPDATE version SET sealed = (SELECT sealed FROM version WHERE path = 'prod/b') WHERE path = 'prod/a'")
