@@ -14,7 +14,7 @@ HARMLESS = ["plain €\r\n", "\x1b[31;1mred\x1b[m", "\x1b[2J\x1b[H", "\x1b[?25l\
 HARMFUL = [
     "\x1b]0;title\x07", "\x1b]52;c;aGk=\x1b\\", "\x1b[c", "\x1b[>c", "\x1b[6n", "\x1b[?6n", "\x1bZ", "\x05", "\x1b[21t", "\x1b[5i", "\x1bP$qm\x1b\\", "\x1b_G;x\x1b\\",
     "\x1b^pm\x1b\\", "\x1b[?1000h", "\x1b[?2004h", "\x1b[?1004h", "\x9b6n", "\x9d0;t\x9c", "\x1b[x", "\x1b]8;;http://x\x07", "\x1b[?25;1000h", "\x1b[!p", "\x1b]0;cut",
-    "\x1b[20$p", "\x07", "\x1b[>4;2m", "\x1b[=1u", "\x1b[?u",
+    "\x1b[20$p", "\x07", "\x1b[>4;2m", "\x1b[=1u", "\x1b[?u", "\u202e", "\u2066\u2069", "\u2028",
 ]  # fmt: skip
 SAFE = re.compile(r"\x1b(?:\[(?:\?[0-9;]+[hl]|[0-9;:]*[@-Zab-gm`rsuh-l])|[78DEMc=>]|[()*+][A-Za-z0-9])")
 

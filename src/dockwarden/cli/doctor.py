@@ -192,7 +192,7 @@ def _docker_group() -> Iterator[Finding]:
 async def _sockets(settings: Settings) -> list[Finding]:
     found = [await _engine(settings)]
     for door in settings.doors:
-        found.append(await _door(door.listen, "/sessions" if door.kind == "tapes" else "/_ping"))
+        found.append(await (_ssh(door.listen) if door.kind == "ssh" else _door(door.listen, "/sessions" if door.kind == "tapes" else "/_ping")))
     plugin = Path(settings.engine.plugin_dir) / f"{settings.engine.plugin}.sock"
     if settings.binds.roots:
         found.append(_socket("volumes", plugin))
@@ -226,6 +226,21 @@ async def _engine(settings: Settings) -> Finding:
         return Finding("engine", OK, f"{said['Version']}, API {said['ApiVersion']}, at {address}")
     except (ValueError, KeyError):
         return Finding("engine", BAD, f"{address} is no Docker Engine", "mend [engine] address")
+
+
+async def _ssh(address: str) -> Finding:
+    """Whether an SSH door says what it is."""
+    where = urlsplit(address)
+    try:
+        async with asyncio.timeout(ASK_S):
+            reader, writer = await asyncio.open_connection(where.hostname, where.port)
+            said = await reader.readline()
+            writer.close()
+    except (OSError, TimeoutError) as error:
+        return Finding("door", BAD, f"{address} does not answer ({type(error).__name__})", "see whether dockwarden serves, and its log")
+    if not said.startswith(b"SSH-2.0-"):
+        return Finding("door", BAD, f"{address} is no SSH server", "see what else listens there")
+    return Finding("door", OK, address)
 
 
 async def _door(address: str, target: str) -> Finding:

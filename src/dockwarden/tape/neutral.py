@@ -18,7 +18,9 @@ MODES = frozenset({"1", "3", "4", "6", "7", "12", "25", "45", "47", "1047", "104
 """Private modes that change how things are drawn, and nothing that the terminal sends."""
 CHARSETS = frozenset("()*+")
 LONGEST = 256
-PLAIN = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+TURNING = "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+"""What lets text be read in another order than it stands, or begin a line."""
+PLAIN = re.compile(rf"[^\x00-\x1f\x7f-\x9f{TURNING}]+")
 _NUMBERS = re.compile(r"[0-9;:]*")
 
 
@@ -80,7 +82,7 @@ class Neutral:
         if letter in "\x90\x98\x9d\x9e\x9f":
             self._state = _In.STRING
             return ""
-        return letter if (letter >= " " and not "\x7f" <= letter <= "\x9f") or letter in CONTROLS else ""
+        return letter if PLAIN.match(letter) or letter in CONTROLS else ""
 
     def _escape(self, letter: str) -> str:
         self._state = _In.TEXT
