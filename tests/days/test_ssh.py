@@ -51,7 +51,8 @@ def bastion(engine: PrivateEngine, target: Target, authority: Path) -> Iterator[
 
 
 def newest(bastion: Bastion, kind: str) -> str:
-    return str([row for row in listed(bastion.warden) if row["kind"] == kind][-1]["id"])
+    rows = [row for row in listed(bastion.warden) if row["kind"] == kind]
+    return str(max(rows, key=lambda row: int(row["started"]))["id"])
 
 
 def test_an_operator_runs_a_program_on_a_host_and_it_is_on_tape(bastion: Bastion) -> None:
