@@ -56,7 +56,7 @@ async def test_the_end_of_a_tape_stands_in_the_reel_before_it(studio: Studio) ->
         assert ["00000001.reel"] == [reel.name for reel in reels_of(studio.path(tape))]
 
 
-async def test_frames_are_gathered_for_a_tenth_of_a_second(studio: Studio) -> None:
+async def test_frames_are_gathered_before_they_are_written(studio: Studio) -> None:
     tape = await studio.begin()
     for _ in range(20):
         tape.add(Kind.OUTPUT, b"x")

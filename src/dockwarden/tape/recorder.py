@@ -26,8 +26,8 @@ from dockwarden.tape.segment import FRONT_BYTES, NO_FLAG, Flag, Sealer, Segment
 from dockwarden.tape.shelf import Reels, Shelf
 from dockwarden.words.errors import Refused, Unavailable
 
-GATHER_BYTES, GATHER_US = 256 << 10, 50_000
-"""Half of the tenth of a second that a kill may cost: the other half is for the disk."""
+GATHER_BYTES, GATHER_US = 256 << 10, 30_000
+"""A third of the tenth of a second that a kill may cost: the rest is for the disk, and for the other tapes whose turn it is."""
 FULL_BYTES = 1 << 20
 """With so many bytes waiting, who brings more has to wait."""
 HEAD_US = 10_000_000
