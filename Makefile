@@ -31,8 +31,9 @@ soak: venv          ## an hour of mixed work on one door
 	@scripts/packages docker.io busybox-static iproute2
 	$(PYTHON) -m bench.soak
 
-crash: venv         ## the vault killed before each single call that changes a file; `make test` takes a sample
+crash: venv         ## the vault killed before each single call that changes a file, and busy sessions at 1,000 moments; `make test` takes a sample
 	DOCKWARDEN_CRASHES=0 $(PYTHON) -m pytest -q tests/vault/test_crash_points.py
+	DOCKWARDEN_KILLS=1000 $(PYTHON) -m pytest -q -s tests/tape/test_kills.py
 
 test-engines: venv  ## the tests that talk to an Engine, against 28.x too
 	@scripts/packages docker.io busybox-static iproute2 curl chromium fonts-wqy-microhei

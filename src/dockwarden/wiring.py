@@ -69,7 +69,7 @@ from dockwarden.hosts.authority import Authority
 from dockwarden.hosts.pinned import PinnedHosts
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import PUBLIC, read_public_key
-from dockwarden.ledger.segments import entries
+from dockwarden.ledger.segments import entries, newest
 from dockwarden.ledger.witness import WITNESSED_AGAIN, Witness, read_place
 from dockwarden.ledger.writer import Ledger
 from dockwarden.logs import get_logger
@@ -77,12 +77,13 @@ from dockwarden.settings import DoorSettings, Settings, TapeSettings
 from dockwarden.tape.admission import Admissions
 from dockwarden.tape.custody import Custody
 from dockwarden.tape.faults import BadSegment
-from dockwarden.tape.found import end_found
+from dockwarden.tape.found import Ends, end_found
 from dockwarden.tape.indexer import Indexer
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.locks import Locks
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.retention import Rules
+from dockwarden.tape.segment import Flag
 from dockwarden.tape.sessions import Sessions
 from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.store import Place, S3Store, StoreTrouble
@@ -445,15 +446,17 @@ async def prepare_tape_keys(house: House) -> None:
 
 
 def _end_found(house: House, shelf: Shelf) -> None:
+    ends = Ends(entry for entry in newest(house.settings.ledger_dir) if entry.seq < house.ledger.opened_seq)
     for id in shelf.ids():
         try:
-            done = end_found(shelf, id, house.ledger.vouch, time.time_ns() // 1000)
+            done = end_found(shelf, id, house.ledger.vouch, time.time_ns() // 1000, ends)
         except (BadSegment, OSError) as error:
             house.log.error("a tape cannot be read", tape=id, because=str(error))
             continue
         if done is not None:
             head, torn = done
-            detail = {"what": "tape.closed", "tape": id, "segment": head.seq, "head": head.hash.hex(), "why": "cut off", "torn_bytes": torn}
+            detail = {"what": "tape.closed", "tape": id, "segment": head.seq, "head": head.hash.hex(), "torn_bytes": torn}
+            detail |= {"why": "cut off"} if Flag.FOUND in head.flags else {}
             with contextlib.suppress(Refused):
                 house.ledger.append(Entry(kind="tape", resource=f"Tape:{id}", detail=detail))
 

@@ -16,16 +16,19 @@ from dockwarden.cli.session import known_tapes
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import make_key, read_public_key
 from dockwarden.ledger.writer import Ledger
+from dockwarden.tape.admission import Admissions, Wish
 from dockwarden.tape.custody import Custody
 from dockwarden.tape.found import rows
 from dockwarden.tape.frames import Kind
+from dockwarden.tape.locks import Locks
 from dockwarden.tape.marks import DELETED, DELETING, HOLDS
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.retention import Rules
 from dockwarden.tape.shelf import REEL_BYTES, Shelf, reels_of
 from dockwarden.tape.verify import check_kept
+from dockwarden.words.principal import Principal
 from fixtures.crash import in_a_child, killed_at
-from tape.conftest import NO_TAPE
+from tape.conftest import NO_TAPE, PERMISSIVE
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of system calls are those of x86-64")
 
@@ -45,8 +48,9 @@ def _made(folder: Path) -> None:
     async def make() -> None:
         ledger, recorder, _ = await _opened(folder)
         await recorder.open()
+        admitted = Admissions(Locks(folder / "locks.db")).admit(Wish(Principal("alice"), NO_TAPE), PERMISSIVE)
         for count in (3, 1):
-            tape = await recorder.begin(NO_TAPE, print, entry=Entry(kind="tape", principal="alice", action="exec.start"))
+            tape = await recorder.begin(admitted, print, entry=Entry(kind="tape", principal="alice", action="exec.start"))
             for number in range(count):
                 tape._reels._size += REEL_BYTES * bool(number)
                 tape.add(Kind.OUTPUT, b"%d" % number)

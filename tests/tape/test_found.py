@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dockwarden.tape.found import end_found, rows, tail_of
+from dockwarden.ledger.entry import Entry
+from dockwarden.ledger.segments import newest
+from dockwarden.tape.found import Ends, end_found, rows, tail_of
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
@@ -66,6 +68,22 @@ async def test_one_that_was_opened_and_no_more_gets_an_end(studio: Studio) -> No
     assert (None, None, 0) == tail_of(folder)
     assert end_found(Shelf(folder.parent), folder.name, studio.ledger.vouch, 5) is not None
     assert "cut off" == check_tape(folder, studio.public).state
+
+
+async def test_an_end_that_the_ledger_has_not_heard_of_is_told_at_the_next_start(studio: Studio) -> None:
+    """Its recorder died between the tape's last segment and the ledger's entry of it."""
+    tape = await studio.begin()
+    await tape.end()
+    await studio.ledger.settle(studio.ledger.last_seq)
+    shelf, vouch, folder = studio.recorder.shelf, studio.ledger.vouch, studio.folder / "ledger"
+
+    before = [entry for entry in newest(folder) if entry.detail.get("what") != "tape.closed"]
+    done = end_found(shelf, tape.id, vouch, 5, Ends(before))
+    assert done is not None
+    assert (tape.head, 0) == ((done[0].seq, done[0].hash), done[1])
+    assert None is end_found(shelf, tape.id, vouch, 5, Ends(newest(folder)))
+    later = [Entry(kind="read", at=entry.at + 3_600_000_000) for entry in before[:1]]
+    assert None is end_found(shelf, tape.id, vouch, 5, Ends(later + before)), "what ended long before is not looked for"
 
 
 async def test_one_that_cannot_be_read_is_listed_and_says_so(studio: Studio) -> None:

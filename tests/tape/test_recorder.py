@@ -56,7 +56,7 @@ async def test_the_end_of_a_tape_stands_in_the_reel_before_it(studio: Studio) ->
         assert ["00000001.reel"] == [reel.name for reel in reels_of(studio.path(tape))]
 
 
-async def test_frames_are_gathered_for_a_tenth_of_a_second(studio: Studio) -> None:
+async def test_frames_are_gathered_before_they_are_written(studio: Studio) -> None:
     tape = await studio.begin()
     for _ in range(20):
         tape.add(Kind.OUTPUT, b"x")
@@ -64,6 +64,81 @@ async def test_frames_are_gathered_for_a_tenth_of_a_second(studio: Studio) -> No
 
     assert b"x" * 20 == outputs(studio, tape)
     assert 2 == tape.head[0]
+
+
+async def test_the_head_is_not_that_of_a_segment_which_a_crash_would_take(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop writes it into the ledger, while the thread writes on: what the ledger has must be there after a crash."""
+    tape, right, told = await studio.begin(), Reels.append, list[tuple[int, int]]()
+
+    def look(reels: Reels, segment: Any) -> None:
+        told.append((segment.head.seq, tape.head[0]))
+        right(reels, segment)
+
+    monkeypatch.setattr(Reels, "append", look)
+    tape.add(Kind.OUTPUT, b"x")
+    await tape.settle()
+    await tape.end()
+
+    assert [(2, 1), (3, 2)] == told
+    assert (3, check_tape(studio.path(tape), studio.public).head) == tape.head
+
+
+async def test_an_end_that_cannot_be_written_is_not_told_to_the_ledger(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape, right = await studio.begin(), Reels.append
+
+    def wrong(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Reels, "append", wrong)
+    tape.add(Kind.OUTPUT, b"x")
+    with pytest.raises(Unavailable):
+        await tape.settle()
+    await tape.end()
+    monkeypatch.setattr(Reels, "append", right)
+    await studio.ledger.settle(studio.ledger.last_seq)
+
+    closed = studio.said()[-1]
+    assert ("tape.closed", 1, "Input/output error") == (closed["what"], closed["segment"], closed["broken"])
+    assert "" == check_tape(studio.path(tape), studio.public, Known(1, bytes.fromhex(closed["head"]), is_closed=True)).wrong
+
+
+@pytest.mark.parametrize("step", ["fsync", "mkdir", "rename"])
+async def test_a_tape_that_cannot_be_made_leaves_nothing(studio: Studio, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def wrong(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, step, wrong)
+    with pytest.raises(Unavailable, match="No space left"):
+        await studio.begin()
+    monkeypatch.undo()
+
+    assert ["reserve"] == [entry.name for entry in (studio.folder / "tapes").iterdir()]
+
+
+async def test_what_was_being_made_when_the_recorder_died_goes_at_the_next_start(studio: Studio) -> None:
+    half = studio.folder / "tapes" / "20260131-120000-0123456789ab.new"
+    half.mkdir()
+    (half / "opening.json").write_bytes(b"{")
+    assert [] == studio.recorder.shelf.ids()
+
+    studio.recorder.shelf.prepare()
+    assert not half.exists()
+
+
+async def test_the_room_that_tapes_end_with_is_not_for_new_ones(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was given because the disk was full: until there is as much again, nothing begins."""
+    studio.recorder.shelf.give_reserve()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    for deed in (studio.begin, studio.recorder.probe):
+        with pytest.raises(Unavailable, match="No space left"):
+            await deed()
+    monkeypatch.undo()
+    await (await studio.begin()).end()
+    assert 8 << 20 == (studio.folder / "tapes" / "reserve").stat().st_size
 
 
 async def test_many_tapes_at_once_and_files_that_turn_over(studio: Studio) -> None:

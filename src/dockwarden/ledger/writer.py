@@ -89,7 +89,8 @@ class Ledger:
         self._publisher = Publisher(folder, begun, told, published)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
-        self.append(Entry(kind="opened", detail={"pid": os.getpid()}))
+        self.opened_seq = self.append(Entry(kind="opened", detail={"pid": os.getpid()}))
+        """The first entry of this opening: those before are of others."""
         if cut:
             self.append(Entry(kind="recovered", detail={"cut_bytes": cut, "why": "the last line was torn"}))
 

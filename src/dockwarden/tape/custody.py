@@ -265,7 +265,7 @@ class Custody:
                 is_over = absent(folder) or (await asyncio.to_thread(came_to, folder)).ended
                 await asyncio.to_thread(copies.copy, store, folder, copies.NO_END if is_over else 0)
             elif left.bytes >= SOON_BYTES or (left.is_due and _now() - left.since >= self._every_s * 1e6):
-                await asyncio.to_thread(copies.copy, store, folder, live.kept_seq)
+                await asyncio.to_thread(copies.copy, store, folder, live.head[0])
 
     async def _let_go(self, id: str) -> None:
         """Keep a tape in the store alone, once the store has shown that it has all of it."""

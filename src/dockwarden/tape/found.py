@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from dockwarden.ledger.entry import Entry
+from dockwarden.tape import deletion
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.marks import Deleted, Hold, Tail, absent, deleted_of, holds_of, stored_of
 from dockwarden.tape.opening import Opening, hash_of
@@ -94,10 +96,37 @@ def tail_of(folder: Path) -> tuple[Head | None, Path | None, int]:
     return None, None, 0
 
 
-def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int) -> tuple[Head, int] | None:
+ENDS = frozenset({"tape.closed", deletion.WHAT, deletion.KEPT})
+LOOK_BACK_US = 60_000_000
+"""How far before a recorder's last entry in the ledger a tape's end may lie that is not there: they are written within moments."""
+
+
+class Ends:
+    """Which tapes the ledger has the end of, by the last entries of the recorder before."""
+
+    def __init__(self, newest: Iterable[Entry] = ()) -> None:
+        """`newest` are the ledger's entries up to then, the newest first."""
+        self._ids, self._since_us = set[str](), 0
+        for entry in newest:
+            self._since_us = self._since_us or entry.at - LOOK_BACK_US
+            if entry.at < self._since_us:
+                break
+            if entry.kind == "tape" and entry.detail.get("what") in ENDS:
+                self._ids.add(str(entry.detail.get("tape")))
+
+    def lack(self, id: str, head: Head) -> bool:
+        """Whether they should have the end of tape `id`, whose last segment is `head`, and do not."""
+        return 0 < self._since_us <= head.wall_us and id not in self._ids
+
+
+NO_ENDS = Ends()
+
+
+def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int, ends: Ends = NO_ENDS) -> tuple[Head, int] | None:
     """End a tape that has no end, since whoever recorded it is no more; its new last head, and how many torn bytes went. `None` if it has one.
 
-    It has its end without its key: a segment that says so, with nothing in it.
+    It has its end without its key: a segment that says so, with nothing in it. One that has an end of which `ends` lack is as one that was
+    ended now: its recorder died before it had told the ledger.
     Raises:
         BadSegment: it cannot be read; it stays as it is. OSError.
     """
@@ -106,7 +135,7 @@ def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int) -> tuple[Head, i
         return None
     head, reel, end = tail_of(folder)
     if head is not None and Flag.LAST in head.flags:
-        return None
+        return (head, 0) if ends.lack(id, head) else None
     sealer = Sealer(id, b"", head.hash if head else hash_of((folder / OPENING).read_bytes()), vouch, seq=head.seq if head else 0)
     mono_us = head.mono_us if head else 0
     segment = sealer.seal(b"", wall_us, mono_us, Flag.LAST | Flag.FOUND)

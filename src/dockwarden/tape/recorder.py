@@ -26,7 +26,8 @@ from dockwarden.tape.segment import FRONT_BYTES, NO_FLAG, Flag, Sealer, Segment
 from dockwarden.tape.shelf import Reels, Shelf
 from dockwarden.words.errors import Refused, Unavailable
 
-GATHER_BYTES, GATHER_US = 256 << 10, 100_000
+GATHER_BYTES, GATHER_US = 256 << 10, 30_000
+"""A third of the tenth of a second that a kill may cost: the rest is for the disk, and for the other tapes whose turn it is."""
 FULL_BYTES = 1 << 20
 """With so many bytes waiting, who brings more has to wait."""
 HEAD_US = 10_000_000
@@ -61,8 +62,8 @@ class Tape:
         self.ending: Flag | None = None
         self.told_us = 0
         self.told_seq = 0
-        self.kept_seq = 0
-        """The last segment that is surely on the disk, and whose number no other gets."""
+        self.head = sealer.seq, sealer.hash
+        """Number and hash of the last segment that is durable; what stands before the first, while there is none. One value, set at once."""
         self.listeners: list[Listener] = []
         self._is_closed = False
 
@@ -75,11 +76,6 @@ class Tape:
     def is_over(self) -> bool:
         """Whether nothing more is written to it."""
         return self.is_shut or self._is_closed
-
-    @property
-    def head(self) -> tuple[int, bytes]:
-        """Number and hash of the last segment that is durable."""
-        return self._sealer.seq, self._sealer.hash
 
     @property
     def now_us(self) -> int:
@@ -118,22 +114,26 @@ class Tape:
         mono_us = frames[0].at_us if frames else self.now_us
         content = encode(frames, mono_us)
         wall_us = self.opening.at + mono_us + self._recorder.drift_us(self)
-        seq, digest = self._sealer.seq, self._sealer.hash
-        try:
-            segment = self._sealer.seal(content, wall_us, mono_us, flags)
-            self._reels.append(segment)
-        except BaseException:
-            # INVARIANT: no number is given to two contents: after this only an end follows, which has none
-            self._sealer.seq, self._sealer.hash = seq, digest
-            raise
-        self.kept_seq = segment.head.seq
+        segment = self._append(content, wall_us, mono_us, flags)
         self._recorder.written_bytes += FRONT_BYTES + segment.head.length
         for listener in list(self.listeners):
             listener(segment, content)
 
     def shut(self, flags: Flag) -> None:
         """Write an end without content. Raises: OSError."""
-        self._reels.append(self._sealer.seal(b"", self.opening.at + self.now_us, self.now_us, flags))
+        self._append(b"", self.opening.at + self.now_us, self.now_us, flags)
+
+    def _append(self, content: bytes, wall_us: int, mono_us: int, flags: Flag) -> Segment:
+        try:
+            segment = self._sealer.seal(content, wall_us, mono_us, flags)
+            self._reels.append(segment)
+        except BaseException:
+            # INVARIANT: no number is given to two contents: after this only an end follows, which has none
+            self._sealer.seq, self._sealer.hash = self.head
+            raise
+        # INVARIANT: not before: the loop writes the head into the ledger, which must have no segment that a crash takes away
+        self.head = segment.head.seq, segment.head.hash
+        return segment
 
     def close(self) -> None:
         """Let go of the files and the key."""

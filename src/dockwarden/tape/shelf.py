@@ -3,6 +3,7 @@
     tapes/ID/opening.json        what it is of
     tapes/ID/00000001.reel       segments, one after the other; the name is the number of the first
     tapes/ID/*.json              marks.py: holds, what is in the store, that it was deleted
+    tapes/ID.new                 one that is being made, or was when its recorder died
     tapes/reserve                room that is kept back, so that a full disk can still take every tape's end
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.opening import ID, Opening
 from dockwarden.tape.segment import FRONT_BYTES, Head, Segment, read_head
 
-OPENING, RESERVE = "opening.json", "reserve"
+OPENING, RESERVE, MAKING = "opening.json", "reserve", ".new"
 RESERVE_BYTES = 8 << 20
 REEL_BYTES = 16 << 20
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -70,9 +72,18 @@ class Shelf:
         self.folder = folder
 
     def prepare(self) -> None:
-        """Make the folder, and keep room back. Raises: OSError."""
+        """Make the folder, take away what was being made when the last recorder died, and keep room back. Raises: OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for half in self.folder.glob(f"*{MAKING}"):
+            shutil.rmtree(half)
+        self.keep_reserve()
+
+    def keep_reserve(self) -> None:
+        """Keep room back, if it is not kept already. Raises: OSError: there is too little."""
         reserve = self.folder / RESERVE
+        with contextlib.suppress(FileNotFoundError):
+            if reserve.stat().st_size >= RESERVE_BYTES:
+                return
         fd = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, RESERVE_BYTES)
@@ -89,6 +100,7 @@ class Shelf:
 
     def probe(self) -> None:
         """Write a file and take it away. Raises: OSError: no tape could be made."""
+        self.keep_reserve()
         fd = os.open(self.folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             os.write(fd, bytes(1024))
@@ -97,17 +109,23 @@ class Shelf:
             os.close(fd)
 
     def create(self, opening: Opening) -> Reels:
-        """Make a tape's folder with its opening, durable. Raises: OSError."""
+        """Make a tape's folder with its opening, durable and at once: there is none without. Raises: OSError: there is nothing."""
+        self.keep_reserve()  # what was given so that tapes could end is not for new ones to use up
         folder = self.path(opening.id)
-        folder.mkdir(mode=0o700)
-        fd = os.open(folder / OPENING, NEW, 0o600)
+        making = folder.with_name(opening.id + MAKING)
+        making.mkdir(mode=0o700)
         try:
-            os.write(fd, opening.stored())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        sync_folder(folder)
-        sync_folder(self.folder)
+            with os.fdopen(os.open(making / OPENING, NEW, 0o600), "wb") as file:
+                file.write(opening.stored())
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(making)
+            making.rename(folder)
+            sync_folder(self.folder)
+        except OSError:
+            for half in (making, folder):
+                shutil.rmtree(half, ignore_errors=True)
+            raise
         return Reels(folder)
 
     def path(self, id: str) -> Path:
