@@ -51,7 +51,7 @@ def bastion(engine: PrivateEngine, target: Target, authority: Path) -> Iterator[
 
 
 def newest(bastion: Bastion, kind: str) -> str:
-    return str([row for row in listed(bastion.warden) if row["kind"] == kind][-1]["id"])
+    return str(max((row for row in listed(bastion.warden) if row["kind"] == kind), key=lambda row: row["started"])["id"])
 
 
 def test_an_operator_runs_a_program_on_a_host_and_it_is_on_tape(bastion: Bastion) -> None:

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import asyncssh
 
 from dockwarden.doors.ssh.joint import Ending, Joint
+from dockwarden.doors.ssh.line import takes_crumbs
 
 KILL = "KILL"
+LONGEST_SIGNAL, LONGEST_MESSAGE = 32, 1024
 
 
 class End(Protocol):
@@ -75,6 +77,7 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """The channel is there."""
+        _speak_on(chan)
         self._channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -96,11 +99,15 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
-        del exc
         channel, self._channel = self._channel, None
-        signal = channel.get_exit_signal()
-        if signal:
-            self._joint.far_gone(Ending(None, signal[0], core_dumped=signal[1], message=signal[2]))
+        signal = channel.get_exit_signal() if channel is not None else None
+        if exc is not None:
+            self._joint.stop(f"the host broke off ({type(exc).__name__})")
+        elif channel is None:
+            self._joint.far_gone(Ending())
+        elif signal:
+            name, message = signal[0][:LONGEST_SIGNAL], signal[2][:LONGEST_MESSAGE]
+            self._joint.far_gone(Ending(None, name, core_dumped=signal[1], message=message))
         else:
             self._joint.far_gone(Ending(channel.get_exit_status()))
 
@@ -130,6 +137,13 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
             channel.close()
 
 
+def _speak_on(channel: asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes]) -> None:
+    """Raises: asyncssh.ChannelOpenError: it cannot be spoken on."""
+    if takes_crumbs(channel):
+        channel.abort()
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "its packets are too small")
+
+
 class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
     """A connection that a host makes for somebody."""
 
@@ -138,6 +152,7 @@ class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """The channel is there."""
+        _speak_on(chan)
         self._channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
