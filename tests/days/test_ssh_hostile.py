@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import asyncssh
@@ -20,11 +18,10 @@ from days.test_secrets import cli
 from days.test_sessions import events, listed
 from dockwarden.doors.ssh.table import ROWS, Outcome, Row, Where
 from fixtures.engine import PrivateEngine
-from fixtures.evil import CHANNELS, GLOBALS, PARTS, Evil, evil_server, opened, raw_channel
+from fixtures.evil import CHANNELS, GLOBALS, MOST_GROWTH, PARTS, Evil, client, evil_server, opened, raw_channel, resident, run, soon, still_serves
 from fixtures.ssh import Bastion, ssh_door
 
 pytestmark = pytest.mark.timeout(120)
-MOST_GROWTH = 64 << 20
 
 
 @pytest.fixture(scope="module")
@@ -37,34 +34,6 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evil]:
 def bastion(engine: PrivateEngine, evil: Evil) -> Iterator[Bastion]:
     with ssh_door(engine.address, evil.target) as made:
         yield made
-
-
-@contextlib.asynccontextmanager
-async def client(bastion: Bastion, name: str, **more: Any) -> AsyncIterator[Any]:
-    """A connection as `name`, by the key of the person in it."""
-    key = asyncssh.read_private_key(bastion.keys / name.partition("%")[0])
-    options: dict[str, Any] = {"client_keys": [key], "known_hosts": None, "config": None, "agent_path": None, **more}
-    async with asyncssh.connect("127.0.0.1", bastion.port, username=name, **options) as conn:
-        yield conn
-
-
-async def run(bastion: Bastion, name: str, command: str | None = "hello") -> tuple[str, str, int | None]:
-    """What a program shows, and how it ends."""
-    async with client(bastion, name) as conn:
-        done = await asyncio.wait_for(conn.run(command, encoding=None), 40)
-    return done.stdout.decode(), done.stderr.decode(), done.exit_status
-
-
-def resident(bastion: Bastion) -> int:
-    """The memory of the serving process."""
-    assert bastion.warden.process is not None
-    status = Path(f"/proc/{bastion.warden.process.pid}/status").read_text()
-    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS"))
-
-
-async def still_serves(bastion: Bastion) -> None:
-    """Nobody else has noticed."""
-    assert ("ok\n", "", 0) == await run(bastion, "olga%honest%web")
 
 
 # --- the table, row by row ---
@@ -282,14 +251,3 @@ async def test_what_is_sent_early_is_neither_lost_nor_early(bastion: Bastion, ev
     assert [(101, 51)] == evil.of("slow", "size")
     row = max(listed(bastion.warden), key=lambda one: one["started"])
     assert "101x51" in [data for _, code, data in events(bastion.warden, row["id"]) if code == "r"]
-
-
-async def soon(holds: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Return once it is so."""
-    end = time.monotonic() + 20
-    while True:
-        found = holds()
-        if await found if isinstance(found, Awaitable) else found:
-            return
-        assert time.monotonic() < end
-        await asyncio.sleep(0.05)

@@ -77,7 +77,7 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """The channel is there."""
-        _speak_on(chan)
+        _speak_on(chan, self._joint)
         self._channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -137,11 +137,11 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
             channel.close()
 
 
-def _speak_on(channel: asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes]) -> None:
-    """Raises: asyncssh.ChannelOpenError: it cannot be spoken on."""
-    if takes_crumbs(channel):
+def _speak_on(channel: asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes], joint: Joint) -> None:
+    """Raises: asyncssh.ChannelOpenError: it cannot be spoken on, or there is nobody any more: then nothing is begun on it."""
+    if takes_crumbs(channel) or joint.is_over:
         channel.abort()
-        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "its packets are too small")
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "its packets are too small" if not joint.is_over else "the client is gone")
 
 
 class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
@@ -152,7 +152,7 @@ class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """The channel is there."""
-        _speak_on(chan)
+        _speak_on(chan, self._joint)
         self._channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
