@@ -76,7 +76,7 @@ class SshConnection(asyncssh.SSHServer):
         """Somebody is there."""
         self.connection, self._line = conn, Line(conn)
         if self._inner is not None:
-            conn._peer_addr = self._inner.source
+            conn._peer_addr = self._inner.source  # a certificate that is good from some addresses only means the outer one
         succeed = conn.send_userauth_success
         # The library lets in whoever proves one factor; this is where it does, so this is where more can be asked for.
         conn.send_userauth_success = lambda: self._proven(succeed)  # type: ignore[method-assign]  # of this one connection

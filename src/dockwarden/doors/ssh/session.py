@@ -91,7 +91,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         """The channel is there."""
         self._channel = chan
         channel: Any = chan
-        channel._process_env_request = self._env_requested
+        channel._process_env_request = self._env_requested  # the library keeps whatever is sent, without end
         if takes_crumbs(chan):
             chan.abort()
 

@@ -303,7 +303,7 @@ class PersonWays:
         """
         host, house = reached.host, self._house
         names = frozenset({host.address, f"{reached.login}@{host.name}"})
-        wish = SessionWish(self._principal, opening, self._source, names, host.labels, reached.context, reached.harden)
+        wish = SessionWish(self._still(), opening, self._source, names, host.labels, reached.context, reached.harden)
         admitted = house.admissions.admit(wish, house.rulebook.rules.policies)
         if admitted.observed is not None:
             trail.observed(admitted.observed)
