@@ -171,6 +171,7 @@ class SshSettings(Section, frozen=True, kw_only=True):
     """The SSH door."""
 
     user_ca: Annotated[tuple[str, ...], _help("SSH authorities (public keys) whose user certificates count, for persons they name")] = ()
+    login_s: Annotated[float, _positive("how long, in seconds, a client may take to log in")] = 60.0
 
 
 class SessionSettings(Section, frozen=True, kw_only=True):

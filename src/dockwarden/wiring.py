@@ -474,6 +474,7 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
     own = SshHouse(
         door.listen, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
         lambda principal: _docker_inside(house, door, principal), *_admitting(house), house.factors, settings.ssh.user_ca,
+        settings.ssh.login_s,
     )  # fmt: skip
     made = SshDoor(settings.state_dir / "ssh_host_ed25519", own)
     await made.open()

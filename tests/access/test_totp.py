@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dockwarden.access.totp import FAILURES_S, MOST_FAILURES, STEP_S, SecondFactors
 from dockwarden.words.errors import Forbidden, Hidden
@@ -114,3 +116,19 @@ def test_who_has_one_does_not_make_another_and_who_has_none_is_not_let_in() -> N
     assert [False, False] == [run(factors.is_enrolled("alice")), run(factors.check("alice", code(0)))]
     with pytest.raises(Hidden):
         run(factors.remove("alice"))
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=20))
+def test_whatever_is_typed_is_no_code(typed: list[str]) -> None:
+    """Many at once as well; and after `MOST_FAILURES` of them the right one is none either."""
+
+    async def work() -> None:
+        factors = SecondFactors(Vault(), lambda: START)  # type: ignore[arg-type]  # in memory
+        uri = (await factors.enroll("olga")).reveal().decode()
+        totp = TOTP(base64.b32decode(parse_qs(urlsplit(uri).query)["secret"][0]), 6, SHA1(), STEP_S)
+        right = {totp.generate(int(START) + step * STEP_S).decode() for step in (-1, 0, 1)}
+        wrong = [one for one in typed if one.strip() not in right]
+        assert [False] * len(wrong) == await asyncio.gather(*(factors.check("olga", one) for one in wrong))
+        assert (len(wrong) < MOST_FAILURES) == await factors.check("olga", totp.generate(int(START) + STEP_S).decode())
+
+    asyncio.run(work())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dockwarden.hosts.hosts import Host, parse_hosts, written
 from dockwarden.hosts.pinned import PinnedHosts
@@ -19,6 +22,22 @@ def test_what_is_written_is_read_again() -> None:
     hosts = {"web": WEB, "six": SIX}
     assert hosts == parse_hosts(written(hosts), "hosts.toml")
     assert ("fd00::5", 2222) == SIX.place
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"]))))
+def test_any_label_is_written_as_it_is_read(labels: dict[str, str]) -> None:
+    host = Host(name="web", address="web:22", login="x", host_keys=(KEY,), certificate=True, labels=labels)
+    assert {"web": host} == parse_hosts(written({"web": host}), "hosts.toml")
+
+
+PIECES = ("[hosts.web]\n", "[hosts", "]", "[", "{", "}", "=", '"', "\n", "address", "login", "labels", "host_keys", "1", "a:1", "true", "\0", "\x7f", "\u2028", ",", ".")
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map("".join), st.integers(1, 30_000).map(lambda depth: "hosts = " + "[" * depth)))
+def test_any_file_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(BadConfig):
+        found = parse_hosts(text, "hosts.toml")
+        assert found == parse_hosts(written(found), "hosts.toml")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def parse_hosts(text: str, where: str) -> Mapping[str, Host]:
     """
     try:
         found = msgspec.convert(tomllib.loads(text), _File).hosts
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:  # the last: brackets within brackets without end
         raise BadConfig(where, f"cannot be read: {error}", "mend it, or write hosts with: dockwarden host add") from None
     return {name: checked(msgspec.structs.replace(host, name=name), f"{where}: [hosts.{name}]") for name, host in found.items()}
 
@@ -88,4 +88,4 @@ def written(hosts: Mapping[str, Host]) -> str:
 
 
 def _text(value: str) -> str:
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")  # which JSON lets stand, and TOML does not

@@ -14,6 +14,7 @@ import asyncssh
 from dockwarden.doors.docker.trail import said
 from dockwarden.doors.ssh.forward import Forward, Piped, PipedEnd
 from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.doors.ssh.line import Line
 from dockwarden.doors.ssh.login import login_trail, wants_second
 from dockwarden.doors.ssh.names import Wanted, parse_wanted
 from dockwarden.doors.ssh.session import SshSession
@@ -43,10 +44,14 @@ class Door(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """What a connection within another's is: whose, and to which host. There the user name is a login, or the person's own name."""
+    """What a connection within another's is: whose, to which host, and from which address.
+
+    There the user name is a login, or the person's own name.
+    """
 
     person: str
     host: Host
+    source: str
 
     def wanted(self, username: str) -> Wanted:
         """Where it goes."""
@@ -62,13 +67,16 @@ class SshConnection(asyncssh.SSHServer):
         self.principal: Principal = NOBODY
         self._wanted: Wanted | None = None
         self._ways: PersonWays | None = None
+        self._line: Line | None = None
         self._has_key = self._has_code = False
 
     # --- who ---
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Somebody is there."""
-        self.connection = conn
+        self.connection, self._line = conn, Line(conn)
+        if self._inner is not None:
+            conn._peer_addr = self._inner.source  # a certificate that is good from some addresses only means the outer one
         succeed = conn.send_userauth_success
         # The library lets in whoever proves one factor; this is where it does, so this is where more can be asked for.
         conn.send_userauth_success = lambda: self._proven(succeed)  # type: ignore[method-assign]  # of this one connection
@@ -83,7 +91,9 @@ class SshConnection(asyncssh.SSHServer):
 
     @property
     def source(self) -> str:
-        """From which address they come; "" within another connection."""
+        """From which address they come."""
+        if self._inner is not None:
+            return self._inner.source
         peer = self.connection.get_extra_info("peername") if self.connection is not None else None
         return str(peer[0]) if isinstance(peer, tuple) else ""
 
@@ -120,7 +130,7 @@ class SshConnection(asyncssh.SSHServer):
         """One factor is proven: let them in, ask for another, or refuse."""
         connection, wanted = self.connection, self._wanted
         person = self._house.rulebook.rules.people.by_ssh(wanted.person) if wanted is not None else None
-        if connection is None or wanted is None or person is None:
+        if connection is None or self._line is None or wanted is None or person is None:
             self.close()
             return
         trail = login_trail(self._house, person)
@@ -134,7 +144,7 @@ class SshConnection(asyncssh.SSHServer):
         except Refused as error:
             connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, f"dockwarden: {error.message}")
             return
-        self.principal, self._ways = person, PersonWays(self._house, person, wanted, self.source)
+        self.principal, self._ways = person, PersonWays(self._house, person, wanted, self.source, self._line)
         await succeed()
 
     def _keys(self) -> asyncssh.SSHAuthorizedKeys:
@@ -151,23 +161,21 @@ class SshConnection(asyncssh.SSHServer):
     def session_requested(self) -> SshSession | bool:
         """A session."""
         ways = self._ways
-        if ways is None or not self._has_room():
-            return False
-        return SshSession(ways)
+        return ways.entered(SshSession(ways)) if ways is not None and self._has_room() else False
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         """A forwarded connection: from the host of this client, or, where it names none, to a host of ours and no further."""
         del orig_host, orig_port
         wanted, ways = self._wanted, self._ways
-        if wanted is None or ways is None or not self._has_room():
+        if wanted is None or ways is None or self._line is None or not self._has_room():
             return False
         if wanted.host:
-            return Forward(ways, (dest_host, dest_port)).opened()
+            return ways.entered(Forward(ways, (dest_host, dest_port))).opened()
         host = self._house.hosts.at(dest_host, dest_port)
         if host is None or wanted.container:
             why = f"{dest_host[:64]}:{dest_port} is no host of ours; what a host reaches is reached through it (PERSON%HOST)"
             return self._refused(Where.CHANNEL, "direct-tcpip", why)
-        return self._within(Inner(wanted.person, host), dest_host)
+        return self._within(Inner(wanted.person, host, self.source), dest_host, self._line)
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         """Forwarding to a socket."""
@@ -204,7 +212,7 @@ class SshConnection(asyncssh.SSHServer):
             self.connection.abort()
 
     def _has_room(self) -> bool:
-        return self._ways is not None and self._ways.open_count < MOST_SESSIONS
+        return self._line is not None and len(self._line) < MOST_SESSIONS
 
     def _refused(self, where: Where, name: str, why: str = "") -> bool:
         """Write down that something was asked for that is not open here."""
@@ -213,12 +221,14 @@ class SshConnection(asyncssh.SSHServer):
                 self._ways.trail("ssh.open").refused(Forbidden("ssh.not_open", f"{name}: {why or row_of(where, name).why}"))
         return False
 
-    async def _within(self, inner: Inner, name: str) -> Piped:
+    async def _within(self, inner: Inner, name: str, line: Line) -> Piped:
         """The outer end of a connection to a host of ours, which ends here as well."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
         theirs.setblocking(False)
         end = PipedEnd()
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: end, sock=ours)
+        piped = Piped(transport, end, line.drop)
+        line.carry(piped.outward)
         await self._door.within(theirs, inner, name)
-        return Piped(transport, end)
+        return piped

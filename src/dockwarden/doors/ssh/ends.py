@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import asyncssh
 
 from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.line import takes_crumbs
 from dockwarden.doors.ssh.sides import Ending
 
 KILL = "KILL"
+LONGEST_SIGNAL, LONGEST_MESSAGE = 32, 1024
 
 
 class End(Protocol):
@@ -76,6 +78,7 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """The channel is there."""
+        _speak_on(chan, self._joint)
         self._channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -97,11 +100,15 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
-        del exc
         channel, self._channel = self._channel, None
-        signal = channel.get_exit_signal()
-        if signal:
-            self._joint.far_gone(Ending(None, signal[0], core_dumped=signal[1], message=signal[2]))
+        signal = channel.get_exit_signal() if channel is not None else None
+        if exc is not None:
+            self._joint.stop(f"the host broke off ({type(exc).__name__})")
+        elif channel is None:
+            self._joint.far_gone(Ending())
+        elif signal:
+            name, message = signal[0][:LONGEST_SIGNAL], signal[2][:LONGEST_MESSAGE]
+            self._joint.far_gone(Ending(None, name, core_dumped=signal[1], message=message))
         else:
             self._joint.far_gone(Ending(channel.get_exit_status()))
 
@@ -131,6 +138,13 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
             channel.close()
 
 
+def _speak_on(channel: asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes], joint: Joint) -> None:
+    """Raises: asyncssh.ChannelOpenError: it cannot be spoken on, or there is nobody any more: then nothing is begun on it."""
+    if takes_crumbs(channel) or joint.is_over:
+        channel.abort()
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "its packets are too small" if not joint.is_over else "the client is gone")
+
+
 class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
     """A connection that a host makes for somebody."""
 
@@ -139,6 +153,7 @@ class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """The channel is there."""
+        _speak_on(chan, self._joint)
         self._channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:

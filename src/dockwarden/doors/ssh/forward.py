@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Protocol
 
 import asyncssh
 
-from dockwarden.doors.ssh.joint import Joint
-from dockwarden.doors.ssh.sides import Ending
+from dockwarden.doors.ssh.joint import TAKING, Joint
+from dockwarden.doors.ssh.line import takes_crumbs
+from dockwarden.doors.ssh.sides import Ending, Gate
 
 
 class Opener(Protocol):
@@ -42,6 +44,9 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """The channel is there: what the other end has said by now is shown first."""
         self._channel = chan
+        if takes_crumbs(chan):
+            chan.abort()
+            return
         early, self._early = self._early, []
         for data in early:
             self.show(data, is_error=False)
@@ -110,8 +115,10 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
 class Piped(asyncssh.SSHTCPSession[bytes]):
     """A connection that ends in this process: an SSH connection within the one of a client (`ssh -J`). All of it is judged in there."""
 
-    def __init__(self, transport: asyncio.Transport, end: PipedEnd) -> None:
-        self._transport, self._end = transport, end
+    def __init__(self, transport: asyncio.Transport, end: PipedEnd, over: Callable[[Gate], None]) -> None:
+        """`over` is called once it has ended."""
+        self._transport, self._end, self._over = transport, end, over
+        self.outward = Gate(transport.pause_reading, self._go_on)
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """The channel is there."""
@@ -129,17 +136,21 @@ class Piped(asyncssh.SSHTCPSession[bytes]):
 
     def pause_writing(self) -> None:
         """The client takes no more for now."""
-        self._transport.pause_reading()
+        self.outward.shut(TAKING)
 
     def resume_writing(self) -> None:
         """It takes more again."""
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self.outward.open(TAKING)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         del exc
+        self._over(self.outward)
         self._transport.close()
+
+    def _go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
 
 class PipedEnd(asyncio.Protocol):

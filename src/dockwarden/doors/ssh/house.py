@@ -44,17 +44,18 @@ class Pinned(Protocol):
 class Reaches:
     """From which logins the Engine's own socket can be reached. Asked on the host, and believed for `REMEMBERED_S`."""
 
-    known: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
+    known: dict[tuple[str, tuple[str, ...], str], tuple[bool, float]] = field(default_factory=dict)
 
     async def ask(self, host: Host, login: str, connection: asyncssh.SSHClientConnection) -> bool:
         """Whether it can from there; a doubt counts as yes, and is not remembered."""
-        found, until = self.known.get((host.address, login), (True, 0.0))
+        where = host.address, host.host_keys, login
+        found, until = self.known.get(where, (True, 0.0))
         if time.monotonic() < until:
             return found
         answer = await reaches_engine(connection)
         if answer is None:
             return True
-        self.known[host.address, login] = answer, time.monotonic() + REMEMBERED_S
+        self.known[where] = answer, time.monotonic() + REMEMBERED_S
         return answer
 
 
@@ -76,4 +77,5 @@ class SshHouse:
     patience: Patience
     factors: SecondFactors
     user_ca: tuple[str, ...] = ()
+    login_s: float = 60.0
     reaches: Reaches = field(default_factory=Reaches)

@@ -59,6 +59,21 @@ class Joint:
         self._out = Gate(self._hold_far, self._far_goes_on)
 
     @property
+    def inward(self) -> Gate:
+        """What holds the person."""
+        return self._in
+
+    @property
+    def outward(self) -> Gate:
+        """What holds the other end."""
+        return self._out
+
+    @property
+    def has_room(self) -> bool:
+        """Whether its tape takes more now."""
+        return self.session is None or not self.session.tape.is_full
+
+    @property
     def is_over(self) -> bool:
         """Whether it has ended, or is about to."""
         return self._ender is not None
@@ -77,6 +92,8 @@ class Joint:
             far.close()
             return
         self._far, self._through = far, through
+        if self._out.is_shut:
+            far.hold()
         early, self._early = self._early, []
         for data in early:
             self._send(far, data)

@@ -16,7 +16,7 @@ from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.words.errors import BadConfig, Refused
 
-LOGIN_S, ALIVE_S, MOST_UNANSWERED = 60, 15, 4
+ALIVE_S, MOST_UNANSWERED = 15, 4
 MOST_STRANGERS, MOST_CONNECTIONS = 64, 1024
 """Connections that are not logged in yet, and all of them."""
 BACKLOG = 256
@@ -45,7 +45,7 @@ class SshDoor:
         try:
             self._acceptor = await asyncssh.listen(
                 parts.hostname or "", parts.port or 22, backlog=BACKLOG, server_factory=lambda: SshConnection(self, self._house),
-                **_options(await self._keys(names)),
+                **_options(await self._keys(names), self._house.login_s),
             )  # fmt: skip
         except OSError as error:
             raise BadConfig("[[door]] listen", f"{self._house.listen} cannot be had ({error.strerror or error})", "choose another port") from None
@@ -66,9 +66,13 @@ class SshDoor:
         strangers = [one for one in self.connections if not one.principal.is_known]
         if len(strangers) > MOST_STRANGERS:
             greediest = Counter(one.source for one in strangers).most_common(1)[0][0]
-            next(one for one in strangers if one.source == greediest).abort()
+            self._cut(next(one for one in strangers if one.source == greediest))
         elif len(self.connections) > MOST_CONNECTIONS:
-            connection.abort()
+            self._cut(connection)
+
+    def _cut(self, connection: SshConnection) -> None:
+        self.connections.pop(connection)  # at once: many may come before the library says that this one is gone
+        connection.abort()
 
     def went(self, connection: SshConnection) -> None:
         """It is gone."""
@@ -83,7 +87,7 @@ class SshDoor:
 
     async def _serve(self, sock: socket.socket, inner: Inner, keys: list[Any]) -> None:
         with contextlib.suppress(OSError, asyncssh.Error):
-            await asyncssh.run_server(sock, server_factory=lambda: SshConnection(self, self._house, inner), **_options(keys))
+            await asyncssh.run_server(sock, server_factory=lambda: SshConnection(self, self._house, inner), **_options(keys, self._house.login_s))
 
     async def _keys(self, names: list[str]) -> list[Any]:
         """The door's key, certified for `names`; the bare key where the vault does not let us sign."""
@@ -92,10 +96,10 @@ class SshDoor:
         return [self._key]
 
 
-def _options(keys: list[Any]) -> dict[str, Any]:
+def _options(keys: list[Any], login_s: float) -> dict[str, Any]:
     """How every connection is spoken: nothing but public keys, and nothing that is not asked for."""
     return {
-        "server_host_keys": keys, "encoding": None, "login_timeout": LOGIN_S, "keepalive_interval": ALIVE_S, "keepalive_count_max": MOST_UNANSWERED,
+        "server_host_keys": keys, "encoding": None, "login_timeout": login_s, "keepalive_interval": ALIVE_S, "keepalive_count_max": MOST_UNANSWERED,
         "allow_pty": True, "line_editor": False, "x11_forwarding": False, "agent_forwarding": False, "password_auth": False, "kbdint_auth": True,
         "host_based_auth": False, "gss_host": None, "sftp_factory": None, "allow_scp": False, "server_version": "dockwarden",
         "compression_algs": ["none"], "encryption_algs": CIPHERS,

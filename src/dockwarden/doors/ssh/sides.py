@@ -83,6 +83,11 @@ class Gate:
         self._hold, self._go_on = hold, go_on
         self._reasons: set[str] = set()
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether there is a reason."""
+        return bool(self._reasons)
+
     def shut(self, reason: str) -> None:
         """There is a reason to hold."""
         if not self._reasons:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncssh
 
@@ -28,6 +27,7 @@ from dockwarden.doors.ssh.forward import Forward
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.doors.ssh.inside import InsideLink, api_end, container_end
 from dockwarden.doors.ssh.joint import Joint
+from dockwarden.doors.ssh.line import Line
 from dockwarden.doors.ssh.names import Wanted
 from dockwarden.doors.ssh.session import SshSession, Wish
 from dockwarden.engine.facts import Facts
@@ -53,8 +53,20 @@ LONGEST_COMMAND = 300
 NOWHERE = ("", 0)
 ACTION_OF = {Right.READ: SSH_READ, Right.WRITE: SSH_WRITE}
 CHANGES = frozenset(Deed) - {Deed.READ, Deed.LIST, Deed.STAT, Deed.READLINK, Deed.SPACE, Deed.NAMES, Deed.RESOLVE}
-CARRIED = re.compile(r"(?:LANG|LC_[A-Z]{1,20}|GIT_PROTOCOL)=[A-Za-z0-9_.@:=-]{0,64}", re.ASCII)
-"""What of a client's environment goes on."""
+LONGEST_COPY = 16 << 10
+"""Of a command that is read as scp's; a longer one is a program like any other."""
+OPEN_S = 15.0
+"""How long a host may take to open a channel."""
+S = TypeVar("S", SshSession, Forward)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A connection to a host; `to` is all that it was made by."""
+
+    connection: asyncssh.SSHClientConnection
+    line: Line
+    to: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Reached:
 
     host: Host
     login: str
-    connection: asyncssh.SSHClientConnection
+    upstream: Upstream
     context: Mapping[str, Plain]
     harden: tuple[str, ...]
 
@@ -71,33 +83,37 @@ class Reached:
 class PersonWays:
     """The ways of one person's connection. See `session.Ways` and `forward.Opener`."""
 
-    def __init__(self, house: SshHouse, principal: Principal, wanted: Wanted, source: str) -> None:
-        """`source` is the client's address."""
-        self._house, self._principal, self._wanted, self._source = house, principal, wanted, source
+    def __init__(self, house: SshHouse, principal: Principal, wanted: Wanted, source: str, line: Line) -> None:
+        """`source` is the client's address, `line` its connection."""
+        self._house, self._principal, self._wanted, self._source, self._line = house, principal, wanted, source, line
+        self._keys = self._keys_now()
         self._inside = InsideLink(lambda sock: house.docker(principal).adopt(sock, source))
-        self._upstream: asyncssh.SSHClientConnection | None = None
+        self._upstreams: list[Upstream] = []
         self._upstream_lock = asyncio.Lock()
         self._reaches_engine = True
         self._trails: dict[Joint, Trail] = {}
-        self._open: set[Joint] = set()
 
-    @property
-    def open_count(self) -> int:
-        """How many sessions and forwarded connections are open."""
-        return len(self._open)
+    def entered(self, stream: S) -> S:
+        """A session or a forwarded connection that is asked for; it counts from now on."""
+        self._line.carry(stream.joint.outward)
+        return stream
 
     def close(self) -> None:
         """The client is gone: so is the way to the host."""
         self._inside.close()
-        if self._upstream is not None:
-            self._upstream.close()
+        for upstream in self._upstreams:
+            upstream.connection.close()
 
     # --- sessions ---
 
     async def begin(self, session: SshSession) -> None:
         """See `session.Ways`."""
-        self._open.add(session.joint)
         wanted, wish = self._wanted, session.wish
+        try:
+            self._still()
+        except Refused as error:
+            self.trail("ssh.open").refused(error)
+            raise
         if wish.is_dial_stdio and not wanted.host and not wanted.container:
             session.joined(await api_end(session.joint, self._inside))
         elif wanted.container:
@@ -113,12 +129,12 @@ class PersonWays:
 
     async def _to_host(self, session: SshSession) -> None:
         wish = session.wish
-        copy = None if wish.terminal or wish.command is None else read_scp(wish.command.encode())
+        copy = None if wish.terminal or wish.command is None or len(wish.command) > LONGEST_COPY else read_scp(wish.command.encode())
         action = SSH_FILES if wish.subsystem or copy else SSH_SHELL if wish.command is None else SSH_EXEC
         trail = self.trail(action)
         try:
             reached = await self._reached(action, trail)
-            host, login, upstream = reached.host, reached.login, reached.connection
+            host, login, upstream = reached.host, reached.login, reached.upstream.connection
             if copy is not None and copy.hides_folders and self._looks_at_files():
                 raise Forbidden("ssh.hides_folders", "policy looks at folders, and a pattern hides which: name the folder, or copy by sftp")
             await trail.intent({"login": login, "command": wish.words[:LONGEST_COMMAND]})
@@ -126,18 +142,19 @@ class PersonWays:
             opening = self._opening(trail, action, host, login, columns=columns, rows=rows)
             about = f"{action}: {wish.words}" if wish.words else action
             await self._begun(session.joint, opening, about, trail, reached)
-            environment = _carried(session.environment)
-            if environment:
-                session.joint.said(Kind.MARK, f"environment: {' '.join(environment)}")
+            if session.environment:
+                session.joint.said(Kind.MARK, f"environment: {' '.join(session.environment)}")
             command = os.fsdecode(copy.line) if copy is not None else wish.command
-            options: dict[str, Any] = {"encoding": None, "env": environment, "subsystem": wish.subsystem or None, **_terminal(wish)}
-            _, end = await upstream.create_session(lambda: HostEnd(session.joint), command, **options)
+            options: dict[str, Any] = {"encoding": None, "env": session.environment, "subsystem": wish.subsystem or None, **_terminal(wish)}
+            end = HostEnd(session.joint)
+            async with _opening(end):
+                await upstream.create_session(lambda: end, command, **options)
         except Refused as error:
             trail.refused(error)
             raise
         relay = Relay() if wish.subsystem else ScpRelay(copy) if copy is not None else None
         through = Copying(session.joint, relay, *self._of_files(host, login)) if relay is not None else None
-        session.joined(end, through)  # type: ignore[arg-type]  # it is what the factory made
+        session.joined(end, through)
 
     # --- files ---
 
@@ -186,7 +203,6 @@ class PersonWays:
 
     async def open(self, forward: Forward) -> None:
         """See `forward.Opener`."""
-        self._open.add(forward.joint)
         trail = self.trail(SSH_FORWARD)
         host, port = forward.place
         try:
@@ -196,7 +212,9 @@ class PersonWays:
             about = f"{SSH_FORWARD}: {host}:{port}"
             opening = self._opening(trail, SSH_FORWARD, reached.host, login, forward=f"{host}:{port}")
             await self._begun(forward.joint, opening, about, trail, reached)
-            _, end = await reached.connection.create_connection(lambda: ForwardEnd(forward.joint), host, port, encoding=None)
+            end = ForwardEnd(forward.joint)
+            async with _opening(end):
+                await reached.upstream.connection.create_connection(lambda: end, host, port, encoding=None)
         except Refused as error:
             trail.refused(error)
             forward.joint.stop(error.message)
@@ -205,7 +223,7 @@ class PersonWays:
             forward.joint.stop("the host does not reach it")
             words = f"dockwarden: the host does not reach it ({type(error).__name__})"
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, words) from None
-        forward.joint.joined(end)  # type: ignore[arg-type]  # it is what the factory made
+        forward.joint.joined(end)
 
     # --- what they have in common ---
 
@@ -214,6 +232,17 @@ class PersonWays:
         trail = Trail(self._house.ledger, self._house.metrics, self._principal, self._house.listen, self._wanted.host or self._wanted.container)
         trail.action = action
         return trail
+
+    def _still(self) -> Principal:
+        """Who is there, as people stand now. Raises: Forbidden: they are gone from there, or one of the keys is that they had as they came in."""
+        person = self._house.rulebook.rules.people.fresh(self._principal)
+        if not person.is_known or not self._keys <= self._keys_now():
+            raise Forbidden("ssh.changed", "who you are, or which keys you have, was changed since you came in: log in again")
+        return person
+
+    def _keys_now(self) -> frozenset[str]:
+        person = self._house.rulebook.rules.people.by_name.get(self._principal.name)
+        return frozenset(person.ssh_keys) if person is not None else frozenset()
 
     async def _reached(self, action: str, trail: Trail, forward: tuple[str, int] = NOWHERE) -> Reached:
         """The host that is wanted, as whom, and the connection to it. Raises: Refused."""
@@ -232,30 +261,33 @@ class PersonWays:
 
     def _judge(self, action: str, host: Host | None, login: str, trail: Trail, facts: Facts) -> Verdict:
         """Return the verdict if it permits it. Raises: Hidden, Forbidden."""
-        name = self._wanted.host
+        name, principal = self._wanted.host, self._still()
         about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
         known = replace(facts, via="ssh", door=self._house.listen, login=login)
-        verdict = decide(Ask(self._principal, action, about, known.context()), self._house.rulebook.rules.policies)
+        verdict = decide(Ask(principal, action, about, known.context()), self._house.rulebook.rules.policies)
         trail.judged(about, verdict, None)
         if verdict.is_allowed:
             return verdict
         if host is None:
             raise _unseen(name)
         reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
-        words = f"{action} on {name} as {login} is refused for {self._principal.name}: {reasons}"
+        words = f"{action} on {name} as {login} is refused for {principal.name}: {reasons}"
         raise Forbidden(verdict.why.value, words, policies=verdict.policies)
 
-    async def _connected(self, host: Host, login: str) -> asyncssh.SSHClientConnection:
-        """The connection to the host, one for all sessions of this client."""
+    async def _connected(self, host: Host, login: str) -> Upstream:
+        """The connection to the host: one for all sessions of this client, for as long as the host stays what it is."""
         async with self._upstream_lock:
-            if self._upstream is None or self._upstream.is_closed():
+            to = host.address, login, host.host_keys, host.secret, host.certificate
+            self._upstreams = [one for one in self._upstreams if not one.connection.is_closed()]
+            if not self._upstreams or self._upstreams[-1].to != to:  # what is open by a way that was goes on, and nothing new goes by it
                 if host.certificate:
                     credential, certificate = await self._house.authority.let_in(login, f"dockwarden {self._principal.name}")
                 else:
                     credential, certificate = (await self._house.keeper.run(lambda vault: vault.get(host.secret))).value, ""
-                self._upstream = await connect(host.place, login, host.host_keys, credential, certificate)
-                self._reaches_engine = await self._house.reaches.ask(host, login, self._upstream)
-            return self._upstream
+                connection = await connect(host.place, login, host.host_keys, credential, certificate)
+                self._upstreams.append(Upstream(connection, Line(connection), to))
+                self._reaches_engine = await self._house.reaches.ask(host, login, connection)
+            return self._upstreams[-1]
 
     def _opening(self, trail: Trail, action: str, host: Host, login: str, *, columns: int = 0, rows: int = 0, forward: str = "") -> Opening:
         detail = {"login": login, "address": host.address} | ({"forward": forward} if forward else {})
@@ -271,7 +303,7 @@ class PersonWays:
         """
         host, house = reached.host, self._house
         names = frozenset({host.address, f"{reached.login}@{host.name}"})
-        wish = SessionWish(self._principal, opening, self._source, names, host.labels, reached.context, reached.harden)
+        wish = SessionWish(self._still(), opening, self._source, names, host.labels, reached.context, reached.harden)
         admitted = house.admissions.admit(wish, house.rulebook.rules.policies)
         if admitted.observed is not None:
             trail.observed(admitted.observed)
@@ -280,6 +312,7 @@ class PersonWays:
             await self._taped(joint, admitted, vigil, about, trail)
         if joint.is_over:
             raise Unavailable("ssh.gone", "the client was gone before it began")
+        reached.upstream.line.carry(joint.inward)
         joint.kept(vigil)
         house.sessions.attend(vigil)
         if vigil.state is State.WAITING:
@@ -307,7 +340,9 @@ class PersonWays:
 
     def over(self, joint: Joint) -> None:
         """See `session.Ways`."""
-        self._open.discard(joint)
+        self._line.drop(joint.outward)
+        for upstream in self._upstreams:
+            upstream.line.drop(joint.inward)
         trail = self._trails.pop(joint, None)
         if joint.vigil is not None:
             self._house.sessions.leave(joint.vigil)
@@ -341,8 +376,15 @@ def _terminal(wish: Wish) -> dict[str, Any]:
     return {"request_pty": "force", "term_type": wish.terminal, "term_size": wish.size, "term_modes": wish.modes}
 
 
-def _carried(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if CARRIED.fullmatch(f"{name}={value}")}
+@contextlib.asynccontextmanager
+async def _opening(end: HostEnd | ForwardEnd) -> AsyncIterator[None]:
+    """Open a channel for `end` in here: within `OPEN_S`, and nothing of it stays where that failed."""
+    try:
+        async with asyncio.timeout(OPEN_S):
+            yield
+    except BaseException:
+        end.close()
+        raise
 
 
 def _unseen(name: str) -> Hidden:
