@@ -6,12 +6,13 @@ import asyncio
 
 import asyncssh
 
+from dockwarden.upstream.ssh_wire import GCM, WINDOW_BYTES
 from dockwarden.words.errors import Unavailable
 from dockwarden.words.secret import Secret
 
 CONNECT_S, PROBE_S = 15.0, 10.0
 KEEPALIVE_S = 30.0
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr")
+CIPHERS = (*GCM, "chacha20-poly1305@openssh.com", "aes256-ctr")
 PROBE = """sh -c '
 for socket in /var/run/docker.sock /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock; do [ -w "$socket" ] && exit 10; done
 id -Gn 2>/dev/null | tr " " "\\n" | grep -qx docker && exit 10
@@ -36,7 +37,7 @@ async def connect(
             return await asyncssh.connect(
                 place[0], place[1], username=login, known_hosts=(pinned, [], []), config=None, agent_path=None, agent_forwarding=False,
                 x11_forwarding=False, gss_host=None, encryption_algs=CIPHERS, compression_algs=None,
-                keepalive_interval=KEEPALIVE_S, host_based_auth=False, kbdint_auth=False, **options,
+                keepalive_interval=KEEPALIVE_S, host_based_auth=False, kbdint_auth=False, window=WINDOW_BYTES, **options,
             )  # fmt: skip
     except asyncssh.HostKeyNotVerifiable:
         raise Unavailable("ssh.host_key", "that host shows another key than the one that is pinned, so it may be another: ask an operator") from None

@@ -44,6 +44,7 @@ from dockwarden.tape.sessions import Session
 from dockwarden.tape.terms import State
 from dockwarden.tape.vigil import Vigil
 from dockwarden.upstream.ssh import connect
+from dockwarden.upstream.ssh_wire import WINDOW_BYTES
 from dockwarden.words.ask import Ask, Plain, Resource, Verdict
 from dockwarden.words.ask import Kind as ResourceKind
 from dockwarden.words.errors import Forbidden, Hidden, Refused, Unavailable
@@ -196,7 +197,7 @@ class PersonWays:
             about = f"{SSH_FORWARD}: {host}:{port}"
             opening = self._opening(trail, SSH_FORWARD, reached.host, login, forward=f"{host}:{port}")
             await self._begun(forward.joint, opening, about, trail, reached)
-            _, end = await reached.connection.create_connection(lambda: ForwardEnd(forward.joint), host, port, encoding=None)
+            _, end = await reached.connection.create_connection(lambda: ForwardEnd(forward.joint), host, port, encoding=None, window=WINDOW_BYTES)
         except Refused as error:
             trail.refused(error)
             forward.joint.stop(error.message)

@@ -1,0 +1,9 @@
+"""How SSH is spoken at both sides of the SSH door: to the people who come, and to the hosts."""
+
+from __future__ import annotations
+
+GCM = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+"""Authenticated ciphers that no prefix truncation touches (CVE-2023-48795) and that processors have in hardware; OpenSSH has them since 6.2."""
+WINDOW_BYTES = 512 << 10
+"""The most bytes that the other side may send before we take them. So much can lie here for each direction of each session that is held: the
+library's own 2 MiB make a large copy cost 50 MiB of memory, these make it cost 6, and are still 50 MiB/s over 10 ms."""
