@@ -7,7 +7,7 @@ from typing import Any
 import asyncssh
 from asyncssh.constants import MSG_IGNORE
 
-from dockwarden.upstream.ssh_wire import GCM, WINDOW_BYTES, without_padding_packets
+from dockwarden.upstream.ssh_wire import CURVES, GCM, WINDOW_BYTES, without_padding_packets
 
 
 class Bare(asyncssh.SSHServer):
@@ -46,7 +46,7 @@ async def ignored(server: type[Bare]) -> int:
         process.stdout.write(b"x" * (1 << 20))
         process.exit(0)
 
-    options: dict[str, Any] = {"encryption_algs": GCM, "window": WINDOW_BYTES}
+    options: dict[str, Any] = {"kex_algs": CURVES, "encryption_algs": GCM, "window": WINDOW_BYTES}
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     acceptor = await asyncssh.listen("127.0.0.1", 0, server_factory=server, server_host_keys=[host_key], process_factory=answer, encoding=None, **options)
     try:

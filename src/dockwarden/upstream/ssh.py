@@ -6,7 +6,7 @@ import asyncio
 
 import asyncssh
 
-from dockwarden.upstream.ssh_wire import GCM, WINDOW_BYTES, without_padding_packets
+from dockwarden.upstream.ssh_wire import CURVES, GCM, INTEGERS, WINDOW_BYTES, without_padding_packets
 from dockwarden.words.errors import Unavailable
 from dockwarden.words.secret import Secret
 
@@ -44,7 +44,7 @@ async def connect(
         async with asyncio.timeout(CONNECT_S):
             return await asyncssh.connect(
                 place[0], place[1], username=login, known_hosts=(pinned, [], []), config=None, agent_path=None, agent_forwarding=False,
-                x11_forwarding=False, gss_host=None, encryption_algs=CIPHERS, compression_algs=None,
+                x11_forwarding=False, gss_host=None, encryption_algs=CIPHERS, kex_algs=(*CURVES, *INTEGERS), compression_algs=None,
                 client_factory=_Client, keepalive_interval=KEEPALIVE_S, host_based_auth=False, kbdint_auth=False, window=WINDOW_BYTES, **options,
             )  # fmt: skip
     except asyncssh.HostKeyNotVerifiable:

@@ -14,7 +14,7 @@ import asyncssh
 
 from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
-from dockwarden.upstream.ssh_wire import GCM, WINDOW_BYTES
+from dockwarden.upstream.ssh_wire import CURVES, GCM, WINDOW_BYTES
 from dockwarden.words.errors import BadConfig, Refused
 
 LOGIN_S, ALIVE_S, MOST_UNANSWERED = 60, 15, 4
@@ -97,7 +97,7 @@ def _options(keys: list[Any]) -> dict[str, Any]:
         "server_host_keys": keys, "encoding": None, "login_timeout": LOGIN_S, "keepalive_interval": ALIVE_S, "keepalive_count_max": MOST_UNANSWERED,
         "allow_pty": True, "line_editor": False, "x11_forwarding": False, "agent_forwarding": False, "password_auth": False, "kbdint_auth": True,
         "host_based_auth": False, "gss_host": None, "sftp_factory": None, "allow_scp": False, "server_version": "dockwarden",
-        "compression_algs": ["none"], "encryption_algs": GCM, "window": WINDOW_BYTES,
+        "compression_algs": ["none"], "encryption_algs": GCM, "kex_algs": CURVES, "window": WINDOW_BYTES,
     }  # fmt: skip
 
 
