@@ -18,11 +18,12 @@ check: venv         ## style, types, layers, locks, reference pages
 	$(PYTHON) scripts/make_docs.py --check
 
 bench: venv         ## against going direct and against a plain proxy, in one run
-	@scripts/packages docker.io busybox-static iproute2 haproxy postgresql
+	@scripts/packages docker.io busybox-static iproute2 haproxy postgresql openssh-server openssh-client
 	$(PYTHON) -m bench.door
 	$(PYTHON) -m bench.vault
 	$(PYTHON) -m bench.finding
 	$(PYTHON) -m bench.search
+	$(PYTHON) -m bench.ssh
 
 fuzz: venv          ## the parsers' properties, for long
 	DOCKWARDEN_EXAMPLES=20000 $(PYTHON) -m pytest -q -m fuzz --timeout 3600

@@ -82,6 +82,14 @@ def test_nobody_comes_in_with_another_s_key(bastion: Bastion) -> None:
         assert (255, True) == (done.returncode, b"Permission denied" in done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(("option", "code"), [
+    ("KexAlgorithms=ecdh-sha2-nistp256", 0), ("KexAlgorithms=diffie-hellman-group14-sha256", 255),
+    ("Ciphers=aes256-gcm@openssh.com", 0), ("Ciphers=aes256-ctr,chacha20-poly1305@openssh.com", 255),
+])  # fmt: skip
+def test_what_is_weaker_or_costs_much_is_not_spoken(bastion: Bastion, option: str, code: int) -> None:
+    assert code == bastion.run("olga", "%web", "true", options=("-o", option)).returncode
+
+
 def test_a_shell_in_a_terminal(bastion: Bastion) -> None:
     master, slave = pty.openpty()
     client = subprocess.Popen(bastion.words("olga", "%web", "-tt"), stdin=slave, stdout=slave, stderr=slave, start_new_session=True)

@@ -6,18 +6,27 @@ import asyncio
 
 import asyncssh
 
+from dockwarden.upstream.ssh_wire import CURVES, GCM, INTEGERS, WINDOW_BYTES, without_padding_packets
 from dockwarden.words.errors import Unavailable
 from dockwarden.words.secret import Secret
 
 CONNECT_S, PROBE_S = 15.0, 10.0
 KEEPALIVE_S = 30.0
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr")
+CIPHERS = (*GCM, "chacha20-poly1305@openssh.com", "aes256-ctr")
 PROBE = """sh -c '
 for socket in /var/run/docker.sock /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock; do [ -w "$socket" ] && exit 10; done
 id -Gn 2>/dev/null | tr " " "\\n" | grep -qx docker && exit 10
 command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1 && exit 10
 exit 11'"""
 REACHES, REACHES_NOT = 10, 11
+
+
+class _Client(asyncssh.SSHClient):
+    """Our side of a connection to a host."""
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """It begins."""
+        without_padding_packets(conn)
 
 
 async def connect(
@@ -35,8 +44,8 @@ async def connect(
         async with asyncio.timeout(CONNECT_S):
             return await asyncssh.connect(
                 place[0], place[1], username=login, known_hosts=(pinned, [], []), config=None, agent_path=None, agent_forwarding=False,
-                x11_forwarding=False, gss_host=None, encryption_algs=CIPHERS, compression_algs=None,
-                keepalive_interval=KEEPALIVE_S, host_based_auth=False, kbdint_auth=False, **options,
+                x11_forwarding=False, gss_host=None, encryption_algs=CIPHERS, kex_algs=(*CURVES, *INTEGERS), compression_algs=None,
+                client_factory=_Client, keepalive_interval=KEEPALIVE_S, host_based_auth=False, kbdint_auth=False, window=WINDOW_BYTES, **options,
             )  # fmt: skip
     except asyncssh.HostKeyNotVerifiable:
         raise Unavailable("ssh.host_key", "that host shows another key than the one that is pinned, so it may be another: ask an operator") from None

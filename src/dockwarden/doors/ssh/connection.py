@@ -21,6 +21,7 @@ from dockwarden.doors.ssh.session import SshSession
 from dockwarden.doors.ssh.table import Where, row_of
 from dockwarden.doors.ssh.ways import PersonWays
 from dockwarden.hosts.hosts import Host
+from dockwarden.upstream.ssh_wire import without_padding_packets
 from dockwarden.words.errors import Forbidden, Refused
 from dockwarden.words.principal import NOBODY, Principal
 
@@ -77,6 +78,7 @@ class SshConnection(asyncssh.SSHServer):
         self.connection, self._line = conn, Line(conn)
         if self._inner is not None:
             conn._peer_addr = self._inner.source  # a certificate that is good from some addresses only means the outer one
+        without_padding_packets(conn)
         succeed = conn.send_userauth_success
         # The library lets in whoever proves one factor; this is where it does, so this is where more can be asked for.
         conn.send_userauth_success = lambda: self._proven(succeed)  # type: ignore[method-assign]  # of this one connection

@@ -14,14 +14,13 @@ import asyncssh
 
 from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.upstream.ssh_wire import CURVES, GCM, WINDOW_BYTES
 from dockwarden.words.errors import BadConfig, Refused
 
 ALIVE_S, MOST_UNANSWERED = 15, 4
 MOST_STRANGERS, MOST_CONNECTIONS = 64, 1024
 """Connections that are not logged in yet, and all of them."""
 BACKLOG = 256
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-"""Authenticated ones that no prefix truncation touches (CVE-2023-48795) and that processors have in hardware; OpenSSH has them since 6.2."""
 
 
 class SshDoor:
@@ -102,7 +101,7 @@ def _options(keys: list[Any], login_s: float) -> dict[str, Any]:
         "server_host_keys": keys, "encoding": None, "login_timeout": login_s, "keepalive_interval": ALIVE_S, "keepalive_count_max": MOST_UNANSWERED,
         "allow_pty": True, "line_editor": False, "x11_forwarding": False, "agent_forwarding": False, "password_auth": False, "kbdint_auth": True,
         "host_based_auth": False, "gss_host": None, "sftp_factory": None, "allow_scp": False, "server_version": "dockwarden",
-        "compression_algs": ["none"], "encryption_algs": CIPHERS,
+        "compression_algs": ["none"], "encryption_algs": GCM, "kex_algs": CURVES, "window": WINDOW_BYTES,
     }  # fmt: skip
 
 

@@ -44,6 +44,7 @@ from dockwarden.tape.sessions import Session
 from dockwarden.tape.terms import State
 from dockwarden.tape.vigil import Vigil
 from dockwarden.upstream.ssh import connect
+from dockwarden.upstream.ssh_wire import WINDOW_BYTES
 from dockwarden.words.ask import Ask, Plain, Resource, Verdict
 from dockwarden.words.ask import Kind as ResourceKind
 from dockwarden.words.errors import Forbidden, Hidden, Refused, Unavailable
@@ -214,7 +215,7 @@ class PersonWays:
             await self._begun(forward.joint, opening, about, trail, reached)
             end = ForwardEnd(forward.joint)
             async with _opening(end):
-                await reached.upstream.connection.create_connection(lambda: end, host, port, encoding=None)
+                await reached.upstream.connection.create_connection(lambda: end, host, port, encoding=None, window=WINDOW_BYTES)
         except Refused as error:
             trail.refused(error)
             forward.joint.stop(error.message)
