@@ -52,7 +52,7 @@ def test_a_named_door_is_read(tmp_path: Path) -> None:
         (ENGINE + "[limit]\nidle_s = 3\n", "unknown option `limit`; did you mean `limits`?"),
         (ENGINE + '[door]\nlisten = "unix:///x"\n', "write [[door]], with two brackets"),
         (ENGINE + '[[door]]\nkind = "docker"\n', "door 1: missing option `listen`"),
-        (ENGINE + '[[door]]\nlisten = "unix:///x"\nkind = "dokcer"\n', 'door 1 kind: Invalid enum value \'dokcer\'; write one of: "docker", "tapes"'),
+        (ENGINE + '[[door]]\nlisten = "unix:///x"\nkind = "dokcer"\n', 'door 1 kind: Invalid enum value \'dokcer\'; write one of: "docker", "ssh", "tapes"'),
         (ENGINE + '[[door]]\nkind = "tapes"\nas = "player"\nlisten = "tcp://127.0.0.1:8443"\n', "door 1: tapes go over tcp with TLS alone"),
         (ENGINE + '[operate]\nlog_level = "verbose"\n', '[operate] log_level: Invalid enum value \'verbose\'; write one of: "debug", "info", "warning", "error"'),
         (ENGINE + 'unknown = "pass"\n', 'write one of: "refuse", "drop"'),

@@ -474,11 +474,17 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
     own = SshHouse(
         door.listen, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
         lambda principal: _docker_inside(house, door, principal), *_admitting(house), house.factors, settings.ssh.user_ca,
-        settings.ssh.login_s,
+        settings.ssh.login_s, engine_sockets=_engine_sockets(settings),
     )  # fmt: skip
     made = SshDoor(settings.state_dir / "ssh_host_ed25519", own)
     await made.open()
     house.ssh.append(made)
+
+
+def _engine_sockets(settings: Settings) -> tuple[str, ...]:
+    """Where the Engine of this machine listens, if it is at a path."""
+    address = urlsplit(settings.engine.address)
+    return (address.path,) if address.scheme == "unix" else ()
 
 
 def _docker_inside(house: House, door: DoorSettings, principal: Principal) -> Server:

@@ -14,7 +14,7 @@ import pytest
 from dockwarden import __version__
 from dockwarden.access.people import parse_people
 from dockwarden.cli.init import people_text
-from dockwarden.cli.ledger import printable
+from dockwarden.cli.words import printable
 from dockwarden.settings import load_settings
 from fixtures.warden import PEOPLE, dockwarden
 

@@ -13,11 +13,14 @@ import pytest
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import make_key
 from dockwarden.ledger.writer import Ledger
+from dockwarden.tape.admission import Admissions, Wish
 from dockwarden.tape.frames import Kind
-from dockwarden.tape.opening import Opening
+from dockwarden.tape.locks import Locks
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.shelf import Shelf, reels_of
+from dockwarden.words.principal import Principal
 from fixtures.warden import dockwarden
+from tape.conftest import NO_TAPE, PERMISSIVE
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,13 @@ async def copies(tmp_path: Path) -> Copies:
     ledger = Ledger(tmp_path / "state/ledger")
     recorder = Recorder(Shelf(tmp_path / "state/tapes"), ledger, lambda: (str(pyrage.x25519.Identity.generate().to_public()),))
     await recorder.open()
-    opening = Opening(id="", at=0, person="alice", kind="exec", target="web", columns=80, rows=24)
-    tape = await recorder.begin(opening, lambda _why: None, entry=Entry(kind="tape", principal="alice", action="exec.start"))
+    locks = Locks(tmp_path / "locks.db")
+    admitted = Admissions(locks).admit(Wish(Principal("alice"), NO_TAPE), PERMISSIVE)
+    tape = await recorder.begin(admitted, lambda _why: None, entry=Entry(kind="tape", principal="alice", action="exec.start"))
     tape.add(Kind.OUTPUT, b"hello")
     await tape.end()
     await recorder.close()
+    locks.close()
     ledger.close()
     key = tmp_path / "ledger.vkey"
     key.write_text(dockwarden("ledger", "key", "--dir", str(tmp_path / "state/ledger")).stdout)

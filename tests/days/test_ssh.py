@@ -130,6 +130,11 @@ def test_docker_over_ssh_needs_nothing_at_the_client(bastion: Bastion, tmp_path:
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"ssh://alice@127.0.0.1:{bastion.port}", "DOCKER_BUILDKIT": "0"}
     done = subprocess.run(["docker", "run", "--rm", "busybox", "id", "-u"], capture_output=True, text=True, timeout=25, check=False, env=environment)
     assert (0, f"{ALICE}\n") == (done.returncode, done.stdout), done.stderr
+    began = ["docker", "run", "-d", "--name", "afar", "busybox", "sleep", "60"]
+    assert 0 == subprocess.run(began, capture_output=True, timeout=25, check=False, env=environment).returncode
+    entered = subprocess.run(["docker", "exec", "-i", "afar", "cat"], input=b"in\n", capture_output=True, timeout=25, check=False, env=environment)
+    assert (0, b"in\n", b"") == (entered.returncode, entered.stdout, entered.stderr)  # and not: did not exit after EOF
+    subprocess.run(["docker", "rm", "-f", "afar"], capture_output=True, timeout=25, check=True, env=environment)
     refused = subprocess.run(["docker", "run", "--rm", "--privileged", "busybox"], capture_output=True, text=True, timeout=25, check=False, env=environment)
     assert "HostConfig.Privileged" in refused.stderr
 

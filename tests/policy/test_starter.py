@@ -115,8 +115,8 @@ def test_operators_keep_everyone_s_containers_running_and_enter_none(starter: Po
 def test_auditors_look_at_everything_and_at_tapes_and_read_no_other_output(starter: PolicySet) -> None:
     for action in GROUPS["look"]:
         assert allowed(AUDRA, action, of("bob", next(iter(actions()[action]))), starter), action
-    tapes = {"session.list", "session.play", "session.export", "session.watch", "session.hold"}  # recorded, and theirs to audit and to keep
-    tapes = {"session.list", "session.play", "session.export", "session.watch", "session.search"}  # what was shown, to whom: recorded, and theirs to audit
+    # what was shown, to whom: recorded, and theirs to audit and to keep
+    tapes = {"session.list", "session.play", "session.export", "session.watch", "session.search", "session.hold"}
     for action in tapes:
         assert allowed(AUDRA, action, of("bob", next(iter(actions()[action]))), starter), action
     for action in actions().keys() - set(GROUPS["look"]) - tapes - {"system.ping", "system.version", "system.options"}:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import yaml
 
-from dockwarden.cli.ledger import printable
+from dockwarden.cli.words import printable
 from dockwarden.engine.delivery import NAME, SCHEME, is_reference
 from dockwarden.engine.finding import find, masked
 from dockwarden.words.errors import BadConfig

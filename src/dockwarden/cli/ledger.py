@@ -19,6 +19,7 @@ from rich.text import Text
 
 from dockwarden.cli.options import USUAL_PLACE, Config
 from dockwarden.cli.outsider import WRITE_KEY, Key, PublicKey, believed, kept_checkpoints, ledger_folder, verifier_key
+from dockwarden.cli.words import broken, micros, printable
 from dockwarden.ledger.chain import HASH_CHARS
 from dockwarden.ledger.checkpoint import ledger_key
 from dockwarden.ledger.entry import Entry
@@ -26,7 +27,7 @@ from dockwarden.ledger.keys import PUBLIC, read_public_key
 from dockwarden.ledger.proof import BadProof, read_proof
 from dockwarden.ledger.prove import prove as make_proof
 from dockwarden.ledger.segments import entries, newest, segments
-from dockwarden.ledger.verify import Flaw, Verifier
+from dockwarden.ledger.verify import Verifier
 from dockwarden.ledger.witness import lag_of, read_place
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
@@ -128,12 +129,6 @@ def verify(
     raise typer.Exit(1 if found.flaw else 0)
 
 
-def broken(flaw: Flaw) -> str:
-    """Where a ledger is broken, and how, for people."""
-    place = f"{flaw.segment} line {flaw.line}" if flaw.line else flaw.segment
-    return f"entry {flaw.seq} ({place}): {flaw.what}"
-
-
 @app.command()
 def key(config: Config = USUAL_PLACE, folder: Dir = None) -> None:
     """Print the ledger's key for those who check it: auditors, witnesses.
@@ -208,19 +203,6 @@ def export(config: Config = USUAL_PLACE, since: Annotated[int, typer.Option("--s
         out.write(msgspec.json.encode(entry) + b"\n")
 
 
-def micros(text: str, option: str) -> int:
-    """Microseconds since 1970 of a time or an age."""
-    if not text:
-        return 0
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if text[:-1].isdecimal() and text[-1] in units:
-        return (time.time_ns() // 1000) - int(text[:-1]) * units[text[-1]] * 10**6
-    try:
-        return int(datetime.datetime.fromisoformat(text).astimezone().timestamp() * 1e6)
-    except ValueError:
-        raise BadConfig(option, f"{text!r} is no time", "write 2026-01-31, 2026-01-31T12:00, 15m, 2h or 7d") from None
-
-
 def _show(found: list[Entry], as_json: bool) -> None:
     if as_json:
         for entry in found:
@@ -244,8 +226,3 @@ def _cells(entry: Entry) -> Iterator[Text]:
     cells = ((when, ""), (entry.principal or "-", ""), (entry.action or "-", ""), (about, ""), (came, colour), (why, ""))
     for text, style in cells:
         yield Text(printable(text), style=style)
-
-
-def printable(text: str) -> str:
-    """`text` with everything that could steer a terminal, or make a line look like another, spelt out."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dockwarden.cli.control import answering, ask
-from dockwarden.cli.ledger import micros, printable
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.cli.session import app, local_time
+from dockwarden.cli.words import micros, printable
 from dockwarden.settings import load_settings
 
 FROM_INPUT = "-"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import typer
@@ -20,20 +21,21 @@ from rich.console import Console
 from rich.table import Table
 
 from dockwarden.cli.control import answering, ask
-from dockwarden.cli.ledger import broken
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.cli.outsider import Key, PublicKey, believed, ledger_folder
+from dockwarden.cli.words import broken
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.verify import Verifier
 from dockwarden.settings import Settings, load_settings
 from dockwarden.tape import deletion
+from dockwarden.tape.exported import STREAMS, Exported, FormName
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import rows
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.marks import DELETED, absent
 from dockwarden.tape.neutral import Neutral
-from dockwarden.tape.opening import unwrap
-from dockwarden.tape.read import opening_of
+from dockwarden.tape.opening import Opening, unwrap
+from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.verify import Checked, Gone, Known, check_kept
 from dockwarden.words.duration import seconds_of
@@ -42,7 +44,10 @@ from dockwarden.words.errors import BadConfig
 app = typer.Typer(no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="the session's id, or its beginning")]
-ID_CHARS = 28
+Tapes = Annotated[Path | None, typer.Option("--tapes", help="the folder of tapes; default: D/state/tapes")]
+Identity = Annotated[Path | None, typer.Option("--identity", help="an auditor's age key (a file): what is sealed is opened, too")]
+FORMS = {"asciicast": "v3", "asciicast-v2": "v2"}
+ID_CHARS, WIDE = 28, 200
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="the sessions' ids, or their beginnings")]
 LONGEST_PAUSE_S = 2.0
 SHOWN = frozenset({Kind.OUTPUT, Kind.ERROR})
@@ -64,13 +69,15 @@ def list_(
         typer.echo(json.dumps(found))
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "person", "kind", "target", "started", "length", "state", "segments", "watched by"):
+    table.add_column("id", no_wrap=True, min_width=ID_CHARS)
+    for name in ("person", "kind", "target", "started", "length", "state", "watched by"):
         table.add_column(name)
     for row in found:
         length = f"{(row['ended'] - row['started']) / 1e6:.1f} s" if row["ended"] else ""
-        words = row["id"], row["person"], row["kind"], row["target"], local_time(row["started"]), length, _state(row), str(row["segments"])
+        words = row["id"], row["person"], row["kind"], row["target"], local_time(row["started"]), length, _state(row)
         table.add_row(*words, ", ".join(row["watchers"]))
-    Console().print(table if found else "no session was recorded yet that you may know of")
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    Console(width=width).print(table if found else "no session was recorded yet that you may know of")
     for row in found:
         for note in _notes(row):
             typer.echo(f"{row['id']}: {note}")
@@ -82,11 +89,24 @@ def export(
     config: Config = USUAL_PLACE,
     format: Annotated[str, typer.Option("--format", help="asciicast (version 3), asciicast-v2, or raw: one stream's bytes")] = "asciicast",
     stream: Annotated[str, typer.Option("--stream", help="raw: out, err, in, or both for what was shown")] = "both",
+    tapes: Tapes = None,
+    identity: Identity = None,
 ) -> None:
     """Write a tape to standard output in a form that others read. That it was exported is recorded.
 
+    With --tapes and --identity an auditor reads a copy with their own key, and no server.
+
     Example: dockwarden session export 20260131-120000-0123456789ab > session.cast
     """
+    if tapes is not None:
+        opening, folder, key = _copy(tapes, identity, id)
+        form = stream if format == "raw" else FORMS.get(format, "")
+        if form not in {*FORMS.values(), *STREAMS}:
+            raise BadConfig("--format, --stream", f"{format} {stream} is none", "write asciicast, asciicast-v2, or raw with out, err, in or both")
+        for piece in Exported(opening, folder, key, cast(FormName, form)).pieces():
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
     with answering(load_settings(config), "session/export", {"id": _whole(config, id), "format": format, "stream": stream}) as answer:
         shutil.copyfileobj(answer, sys.stdout.buffer)
     sys.stdout.buffer.flush()
@@ -98,15 +118,24 @@ def play(
     config: Config = USUAL_PLACE,
     speed: Annotated[float, typer.Option("--speed", help="how many times as fast")] = 1.0,
     start_s: Annotated[float, typer.Option("--from", help="seconds into it from which it is shown as it was; what was before, at once")] = 0.0,
+    tapes: Tapes = None,
+    identity: Identity = None,
 ) -> None:
     """Show a tape in this terminal as it was; what could harm the terminal is left out, and long pauses are cut. That it was played is recorded.
+
+    With --tapes and --identity an auditor reads a copy with their own key, and no server.
 
     Example: dockwarden session play 20260131-120000-0123456789ab --speed 4
     """
     if speed <= 0:
         raise BadConfig("--speed", "is not above 0", "write 2 for twice as fast")
     neutral, last = Neutral(), 0
-    for at_us, kind, data in _frames(config, "session/play", _whole(config, id)):
+    if tapes is not None:
+        _, folder, key = _copy(tapes, identity, id)
+        frames: Iterator[tuple[int, Kind, bytes]] = frames_of(folder, key)
+    else:
+        frames = _frames(config, "session/play", _whole(config, id))
+    for at_us, kind, data in frames:
         if kind in SHOWN:
             time.sleep(min((at_us - last) / 1e6 / speed, LONGEST_PAUSE_S) if at_us > start_s * 1e6 else 0)
             last = at_us
@@ -152,7 +181,10 @@ def lock(
     if for_ and not for_s:
         raise BadConfig("--for", f"{for_!r} is no length of time", "write 90s, 15m, 2h or 3d, at most ten years")
     done = ask(load_settings(config), "session/lock", {"person": person, "target": target, "reason": reason, "for_s": for_s})
-    typer.echo(f"{done['id']}: {done['ended']} sessions were ended, and none begins {_until(done)}")
+    ended = "1 session was" if done["ended"] == 1 else f"{done['ended']} sessions were"
+    typer.echo(f"{done['id']}: {ended} ended, and none begins {_until(done)}")
+    if not done["is_known"]:
+        typer.echo(f"note: nobody in people.toml is called {person}; dockwarden session unlock {done['id']} takes it away", err=True)
 
 
 @app.command()
@@ -228,11 +260,11 @@ def bring(ids: Ids, config: Config = USUAL_PLACE) -> None:
 def verify(
     id: Annotated[str, typer.Argument(metavar="ID", help="the session's id; without, all of them")] = "",
     config: Config = USUAL_PLACE,
-    tapes: Annotated[Path | None, typer.Option("--tapes", help="the folder of tapes; default: D/state/tapes")] = None,
+    tapes: Tapes = None,
     ledger: Annotated[Path | None, typer.Option("--ledger", help="a copy of the ledger's folder, which is verified first")] = None,
     key: Key = "",
     public_key: PublicKey = None,
-    identity: Annotated[Path | None, typer.Option("--identity", help="an auditor's age key (a file): what is sealed is opened, too")] = None,
+    identity: Identity = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that tapes are what was recorded, from their files, the ledger and a public key; exit 1 and name the first bad segment if one is not.
@@ -355,6 +387,17 @@ def _identity(file: Path | None) -> str:
     return found
 
 
+def _copy(tapes: Path, identity: Path | None, id: str) -> tuple[Opening, Path, bytes]:
+    """A tape of a folder of copies, and its key. Raises: BadConfig: it is not there, or not for that identity."""
+    shelf = Shelf(tapes)
+    folder = shelf.path(_among(list(shelf.ids()), id))
+    try:
+        opening = opening_of(folder)
+        return opening, folder, unwrap(opening, _identity(identity))
+    except BadSegment as error:
+        raise BadConfig(str(folder), str(error), "name the age key of one of its recipients with --identity") from None
+
+
 def _rows(config: Path) -> list[dict[str, Any]]:
     settings = load_settings(config)
     if not settings.control_socket.exists() and settings.tapes_dir.is_dir():
@@ -363,12 +406,12 @@ def _rows(config: Path) -> list[dict[str, Any]]:
 
 
 def _whole(config: Path, id: str) -> str:
-    """The id that begins so; as it is where it is whole."""
+    """The id that begins so, or whose last part does; as it is where it is whole."""
     return id if len(id) >= ID_CHARS else _among([row["id"] for row in _rows(config)], id)
 
 
 def _among(ids: list[str], start: str) -> str:
-    found = [id for id in ids if id.startswith(start)]
+    found = [id for id in ids if id.startswith(start) or id.rpartition("-")[2].startswith(start)]
     if len(found) != 1:
         raise BadConfig(start, f"{len(found)} sessions begin so" if found else "no session that is here begins so", "see dockwarden session list")
     return found[0]

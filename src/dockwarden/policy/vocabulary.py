@@ -14,7 +14,7 @@ from dockwarden.words.ask import Kind
 CAPABILITY = "cap:"
 MOVES = frozenset({"new", "own", "refresh", "shared", "other"})
 STATES = frozenset({"", "pulled", "local"})
-VIAS = frozenset({"unix", "door", "tls", "raw", ""})
+VIAS = frozenset({"unix", "door", "ssh", "tls", "raw", ""})
 KINDS = frozenset(kind.value.lower() for kind in Kind)
 
 _COMPARING = ("==", "!=", "contains", "containsAll", "containsAny")

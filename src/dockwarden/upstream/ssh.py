@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 
 import asyncssh
 
@@ -13,11 +14,11 @@ from dockwarden.words.secret import Secret
 CONNECT_S, PROBE_S = 15.0, 10.0
 KEEPALIVE_S = 30.0
 CIPHERS = (*GCM, "chacha20-poly1305@openssh.com", "aes256-ctr")
-PROBE = """sh -c '
-for socket in /var/run/docker.sock /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock; do [ -w "$socket" ] && exit 10; done
+SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock")
+PROBE = """for socket in {sockets}; do [ -w "$socket" ] && exit 10; done
 id -Gn 2>/dev/null | tr " " "\\n" | grep -qx docker && exit 10
 command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1 && exit 10
-exit 11'"""
+exit 11"""
 REACHES, REACHES_NOT = 10, 11
 
 
@@ -64,14 +65,16 @@ def _credentials(credential: Secret, certificate: str) -> dict[str, object]:
     return {"client_keys": keys, "password_auth": False}
 
 
-async def reaches_engine(connection: asyncssh.SSHClientConnection) -> bool | None:
+async def reaches_engine(connection: asyncssh.SSHClientConnection, sockets: tuple[str, ...] = ()) -> bool | None:
     """Whether the Engine's own socket can be reached from that login, by itself or as root; `None` if that cannot be found out.
 
-    Asked are the usual sockets of engines, the group `docker`, and sudo without a password.
+    Asked are the usual sockets of engines and `sockets`, the group `docker`, and sudo without a password. It is the login that answers: one
+    whose shell was told to lie does.
     """
+    probe = PROBE.format(sockets=" ".join(map(shlex.quote, (*SOCKETS, *sockets))))
     try:
         async with asyncio.timeout(PROBE_S):
-            done = await connection.run(PROBE, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL)
+            done = await connection.run(f"sh -c {shlex.quote(probe)}", stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL)
     except (OSError, asyncssh.Error, TimeoutError):
         return None
     return {REACHES: True, REACHES_NOT: False}.get(done.exit_status if done.exit_status is not None else -1)

@@ -23,7 +23,7 @@ class Principal:
 
     `name` is the person's or the tool's name, empty for a caller nobody knows. `groups` are policy groups. `account` is the
     local account behind the caller, where there is one: a certificate or a named door may have none. `via` says how the
-    identity was proven (`unix`, `door`, `tls`, `raw`), for the record. `why_not` says of a stranger why nobody vouches for them.
+    identity was proven (`unix`, `door`, `ssh`, `tls`, `raw`), for the record. `why_not` says of a stranger why nobody vouches for them.
     """
 
     name: str

@@ -19,7 +19,10 @@ from dockwarden.ledger.segments import entries
 from dockwarden.policy.load import PolicySet, load
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
+from dockwarden.tape.locks import Locks
 from dockwarden.tape.sessions import Session, Sessions
+from dockwarden.tape.terms import Patience, Terms
+from dockwarden.tape.vigil import Vigil, Whose
 from dockwarden.words.principal import Principal
 from tape.conftest import Studio
 from tape.conftest import studio as studio  # the fixture below stands on it
@@ -52,8 +55,11 @@ class Door:
 
     async def begin(self) -> Session:
         tape = await self.studio.begin()
-        session = Session(tape, Intake(tape, is_terminal=True), frozenset(), self._end)
+        intake = Intake(tape, is_terminal=True)
+        vigil = Vigil(Whose("alice", frozenset({"web"})), Terms(), Patience(), Quiet(), tape.id, lambda words: intake.say(Kind.MARK, words))
+        session = Session(tape, intake, frozenset(), self._end, vigil)
         self.sessions.add(session)
+        self.sessions.attend(vigil)
         return session
 
     async def record(self, *frames: tuple[Kind, bytes]) -> str:
@@ -67,7 +73,7 @@ class Door:
 
     async def over(self, session: Session) -> str:
         await session.tape.end()
-        self.sessions.remove(session)
+        self.sessions.leave(session.vigil)
         return session.id
 
     async def connect(self, who: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -106,6 +112,31 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "GET") -> Got:
     return Got(status, headers, body)
 
 
+class Here:
+    """Every tape is on this disk."""
+
+    async def bring(self, _id: str) -> None:
+        """It is here."""
+
+
+class Quiet:
+    """A session's stream that nothing is asked of."""
+
+    is_terminal = False
+
+    def tell(self, words: str) -> None:
+        raise AssertionError(words)
+
+    def hold(self) -> None:
+        raise AssertionError
+
+    def go_on(self) -> None:
+        raise AssertionError
+
+    async def end(self, why: str) -> None:
+        raise AssertionError(why)
+
+
 class Keys:
     """The tapes' key, which the vault would have."""
 
@@ -124,8 +155,12 @@ def policies(more: str = "") -> PolicySet:
 @pytest.fixture
 async def door(studio: Studio) -> AsyncIterator[Door]:
     rules = SimpleNamespace(policies=policies())
-    sessions = Sessions()
-    verbs = SessionVerbs(studio.recorder, sessions, Keys(studio.identity), None, SimpleNamespace(rules=rules))  # type: ignore[arg-type]  # in memory
+    sessions = Sessions(Locks(studio.folder / "door-locks.db"))
+    rulebook: Any = SimpleNamespace(rules=rules)
+    keys: Any = Keys(studio.identity)
+    custody: Any = Here()
+    keeper: Any = None
+    verbs = SessionVerbs(studio.recorder, sessions, keys, keeper, rulebook, custody)
     metrics, servers, sockets = Metrics(), list[Server](), dict[str, Path]()
     for name, principal in WHO.items():
         socket = sockets[name] = studio.folder / f"{name}.sock"
@@ -135,3 +170,4 @@ async def door(studio: Studio) -> AsyncIterator[Door]:
     yield Door(studio, sessions, rules, sockets, servers)
     for server in servers:
         await server.drain(1, 0)
+    sessions.locks.close()

@@ -61,7 +61,8 @@ class LockVerbs:
         await call.trail.intent({"lock": msgspec.to_builtins(lock)})
         ended = await self._sessions.lock(lock)
         call.trail.outcome(200, detail={"lock": lock.id, "ended": ended}, changing=True)
-        return {**msgspec.to_builtins(lock), "ended": ended}
+        is_known = not asked.person or asked.person in self._rulebook.rules.people.by_name
+        return {**msgspec.to_builtins(lock), "ended": ended, "is_known": is_known}
 
     async def unlock(self, call: Call) -> Mapping[str, Any]:
         """Take a lock away before its time."""

@@ -39,6 +39,9 @@ class Door(Protocol):
     def went(self, connection: SshConnection) -> None:
         """It is gone."""
 
+    def not_let_in(self, source: str, name: str) -> None:
+        """Somebody at `source` who called themselves `name` did not prove it."""
+
     async def within(self, sock: socket.socket, inner: Inner, name: str) -> None:
         """Serve a connection that a client opened through another of its own; `name` is what it calls the host."""
 
@@ -88,6 +91,8 @@ class SshConnection(asyncssh.SSHServer):
         """They are gone."""
         del exc
         self._door.went(self)
+        if not self.principal.is_known and self._wanted is not None:
+            self._door.not_let_in(self.source, self._wanted.words)
         if self._ways is not None:
             self._ways.close()
 
@@ -126,7 +131,16 @@ class SshConnection(asyncssh.SSHServer):
         if self._has_key and self._wanted is not None and len(responses) == 1:
             with contextlib.suppress(Refused):  # a vault that is sealed lets nobody in
                 self._has_code = await self._house.factors.check(self._wanted.person, responses[0])
+            if not self._has_code:
+                self._tell_wrong_code(self._wanted.person)
         return self._has_code
+
+    def _tell_wrong_code(self, name: str) -> None:
+        person = self._house.rulebook.rules.people.by_ssh(name)
+        if person is not None:
+            refused = Forbidden("totp.wrong", "the key was right, and the code was not, or was used, or there were too many")
+            with contextlib.suppress(Refused):
+                login_trail(self._house, person).refused(refused, detail={"source": self.source})
 
     async def _proven(self, succeed: Callable[[], Awaitable[None]]) -> None:
         """One factor is proven: let them in, ask for another, or refuse."""

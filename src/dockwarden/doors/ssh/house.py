@@ -46,13 +46,13 @@ class Reaches:
 
     known: dict[tuple[str, tuple[str, ...], str], tuple[bool, float]] = field(default_factory=dict)
 
-    async def ask(self, host: Host, login: str, connection: asyncssh.SSHClientConnection) -> bool:
+    async def ask(self, host: Host, login: str, connection: asyncssh.SSHClientConnection, sockets: tuple[str, ...]) -> bool:
         """Whether it can from there; a doubt counts as yes, and is not remembered."""
         where = host.address, host.host_keys, login
         found, until = self.known.get(where, (True, 0.0))
         if time.monotonic() < until:
             return found
-        answer = await reaches_engine(connection)
+        answer = await reaches_engine(connection, sockets)
         if answer is None:
             return True
         self.known[where] = answer, time.monotonic() + REMEMBERED_S
@@ -78,4 +78,6 @@ class SshHouse:
     factors: SecondFactors
     user_ca: tuple[str, ...] = ()
     login_s: float = 60.0
+    engine_sockets: tuple[str, ...] = ()
+    """Of the Engine that is protected here: a host may be this one."""
     reaches: Reaches = field(default_factory=Reaches)

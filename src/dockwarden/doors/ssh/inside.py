@@ -63,7 +63,7 @@ class _Raw(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._joint.shown_all()
-        return True
+        return False  # dial-stdio ends with what is shown: clients wait for that
 
     def pause_writing(self) -> None:
         self._joint.far_full()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import asyncssh
 
 from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.logs import get_logger
 from dockwarden.upstream.ssh_wire import CURVES, GCM, WINDOW_BYTES
 from dockwarden.words.errors import BadConfig, Refused
 
@@ -21,6 +22,7 @@ ALIVE_S, MOST_UNANSWERED = 15, 4
 MOST_STRANGERS, MOST_CONNECTIONS = 64, 1024
 """Connections that are not logged in yet, and all of them."""
 BACKLOG = 256
+MOST_TOLD, TOLD_S, LONGEST_NAME = 20, 10.0, 100
 
 
 class SshDoor:
@@ -31,6 +33,8 @@ class SshDoor:
         self._key, self._house = host_key(key_file), house
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._serving: set[asyncio.Future[None]] = set()
+        self._told: deque[float] = deque()
+        self._log = get_logger("dockwarden.ssh")
         self.connections: dict[SshConnection, None] = {}
 
     async def open(self) -> None:
@@ -76,6 +80,15 @@ class SshDoor:
     def went(self, connection: SshConnection) -> None:
         """It is gone."""
         self.connections.pop(connection, None)
+
+    def not_let_in(self, source: str, name: str) -> None:
+        """Somebody did not prove who they are: the log has it, of many in a short time the first ones."""
+        now = asyncio.get_running_loop().time()
+        while self._told and self._told[0] < now - TOLD_S:
+            self._told.popleft()
+        if len(self._told) < MOST_TOLD:
+            self._told.append(now)
+            self._log.warning("ssh.not_let_in", source=source, name=name[:LONGEST_NAME])
 
     async def within(self, sock: socket.socket, inner: Inner, name: str) -> None:
         """Serve a connection within another's, with a certificate for the `name` that the client uses."""

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import asyncssh
 
 from dockwarden.doors.docker.trail import Trail
+from dockwarden.doors.docker.trail import said as told
 from dockwarden.doors.ssh.copies import Copying, Judge, Told
 from dockwarden.doors.ssh.ends import ForwardEnd, HostEnd
-from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, shown
+from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, plain, shown
 from dockwarden.doors.ssh.files.relay import Relay
 from dockwarden.doors.ssh.files.scp import ScpRelay
 from dockwarden.doors.ssh.files.scp_command import read_scp
@@ -138,7 +139,7 @@ class PersonWays:
             host, login, upstream = reached.host, reached.login, reached.upstream.connection
             if copy is not None and copy.hides_folders and self._looks_at_files():
                 raise Forbidden("ssh.hides_folders", "policy looks at folders, and a pattern hides which: name the folder, or copy by sftp")
-            await trail.intent({"login": login, "command": wish.words[:LONGEST_COMMAND]})
+            await trail.intent({"login": login, "command": told(wish.words, LONGEST_COMMAND)})
             columns, rows = wish.size[:2] if wish.terminal else (0, 0)
             opening = self._opening(trail, action, host, login, columns=columns, rows=rows)
             about = f"{action}: {wish.words}" if wish.words else action
@@ -167,15 +168,15 @@ class PersonWays:
             if op.rights and op.deed in CHANGES:
                 await trail.intent({"deed": str(op.deed), "path": shown(op.path), "other": shown(op.other)})
 
-        def told(op: FileOp, detail: dict[str, Any]) -> None:
+        def ended(op: FileOp, detail: dict[str, Any]) -> None:
             trail = self.trail(_action_of(op))
             trail.outcome(200, detail=detail, changing=op.deed in CHANGES)
 
-        return judge, told
+        return judge, ended
 
     def _file_trail(self, op: FileOp, host: Host, login: str) -> Trail:
         """The record of a deed that is permitted. Raises: Forbidden: it is not, and that is written down."""
-        file = (str(op.deed), shown(op.path), shown(op.other))
+        file = (str(op.deed), plain(shown(op.path)), plain(shown(op.other)))
         trail = self.trail(_action_of(op))
         actions = [ACTION_OF[right] for right in sorted(op.rights)]
         try:
@@ -287,7 +288,7 @@ class PersonWays:
                     credential, certificate = (await self._house.keeper.run(lambda vault: vault.get(host.secret))).value, ""
                 connection = await connect(host.place, login, host.host_keys, credential, certificate)
                 self._upstreams.append(Upstream(connection, Line(connection), to))
-                self._reaches_engine = await self._house.reaches.ask(host, login, connection)
+                self._reaches_engine = await self._house.reaches.ask(host, login, connection, self._house.engine_sockets)
             return self._upstreams[-1]
 
     def _opening(self, trail: Trail, action: str, host: Host, login: str, *, columns: int = 0, rows: int = 0, forward: str = "") -> Opening:

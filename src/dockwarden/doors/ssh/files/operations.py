@@ -114,6 +114,12 @@ def shown(path: bytes) -> str:
     return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in text)
 
 
+def plain(path: str) -> str:
+    """A path without what changes nothing: doubled slashes, and steps that stay where they are. What `..` and links do, the server knows alone."""
+    steps = [step for step in path.split("/") if step not in {"", "."}]
+    return ("/" if path.startswith("/") else "") + "/".join(steps) if path else ""
+
+
 def _escaped(char: str) -> str:
     if "\udc80" <= char <= "\udcff":
         return f"\\x{ord(char) - 0xDC00:02x}"
