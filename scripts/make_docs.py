@@ -18,8 +18,9 @@ from dockwarden import settings
 from dockwarden.doors.docker.reasons import IN_CLEAR
 from dockwarden.engine.escapes import CATALOGUE
 from dockwarden.engine.routes.table import ROUTES
+from dockwarden.policy.schema import actions, groups_of
 from dockwarden.words import errors
-from dockwarden.words.ask import Why
+from dockwarden.words.ask import Kind, Why
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = re.compile(r"[a-z_]+\.[a-z0-9_]+")
@@ -63,6 +64,14 @@ def actions_page() -> str:
         since = ".".join(map(str, route.since))
         body = route.body.__name__ if route.body else str(route.takes.value)
         lines.append(f"| `{route.action}` | `{route.method} {route.template}` | {route.cls.value} | {since} | {body} |")
+    called = {route.action for route in ROUTES}
+    lines += ["", "## Of dockwarden's own", "", "Asked about what no call of the Engine's is about: the vault, sessions, hosts, people."]
+    lines += ["Of the two that are called `secret.list`, one is about swarm's secrets and the other about paths of the vault.", ""]
+    lines += ["| action | asked about | in groups |", "|---|---|---|"]
+    for action, kinds in actions().items():
+        if action not in called or Kind.PATH in kinds:
+            about = ", ".join(sorted(kind.value for kind in kinds))
+            lines.append(f"| `{action}` | {about} | {', '.join(groups_of(action))} |")
     return "\n".join(lines) + "\n"
 
 
