@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -46,7 +47,9 @@ def add(
     body: dict[str, object] = {"name": name, "address": address, "login": login, "host_keys": pinned, "labels": labels}
     body |= {"certificate": True} if certificate else {"secret": secret}
     ask(settings, "host/add", body)
-    typer.echo(f"{name}: ssh PERSON%{name}@THIS-MACHINE, recorded")
+    port = next((urlsplit(door.listen).port for door in settings.doors if door.kind == "ssh"), None)
+    how = f"ssh -p {port} PERSON%{name}@THIS-MACHINE" if port else f"ssh PERSON%{name}@THIS-MACHINE, once there is a [[door]] of kind ssh"
+    typer.echo(f"{name}: {how}")
 
 
 @app.command("list")

@@ -68,5 +68,9 @@ def read_public_key(file: Path) -> Ed25519PublicKey:
     """
     try:
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(file.read_text("ascii").strip()))
-    except (OSError, ValueError) as error:
-        raise BadConfig(str(file), f"is no public key ({error})", "name the file with --public-key") from None
+    except PermissionError:
+        raise BadConfig(str(file), "is not yours to read", "run this as root, or on a copy: --key, and what dockwarden ledger key printed") from None
+    except OSError as error:
+        raise BadConfig(str(file), f"cannot be read ({error.strerror})", "name the file with --public-key, or --key") from None
+    except ValueError:
+        raise BadConfig(str(file), "is no public key", "name the file with --public-key, or --key") from None

@@ -51,7 +51,7 @@ async def connect(
     except asyncssh.HostKeyNotVerifiable:
         raise Unavailable("ssh.host_key", "that host shows another key than the one that is pinned, so it may be another: ask an operator") from None
     except asyncssh.PermissionDenied:
-        raise Unavailable("ssh.not_let_in", f"that host does not let us in as {login}; ask an operator") from None
+        raise Unavailable("ssh.not_let_in", f"that host does not let us in as {login}; name an account that is there, or ask an operator") from None
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise Unavailable("ssh.unreachable", f"that host cannot be reached ({type(error).__name__}); ask an operator") from None
 

@@ -209,7 +209,8 @@ class SessionVerbs:
         if not verdict.is_allowed:
             if not self._may(call.principal, LIST, id, opening.person, opening.target):
                 raise _unseen(id)
-            reasons = "; ".join(verdict.advice) or "no policy permits it"
+            own = "nobody watches a session of their own; ask a colleague" if action == WATCH and opening.person == call.principal.name else ""
+            reasons = "; ".join(verdict.advice) or own or "no policy permits it"
             raise Forbidden(verdict.why.value, f"{action} of {id} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
         await call.trail.intent({"tape": id, **detail})
         return opening
