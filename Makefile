@@ -8,7 +8,7 @@ up: venv            ## a private Engine where none is reachable, and dockwarden 
 test: check         ## all checks and all tests
 	@scripts/packages docker.io busybox-static iproute2 curl postgresql openssh-server openssh-client rsync git tmux vim-tiny chromium fonts-wqy-microhei
 	@scripts/player
-	$(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(PYTHON) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: venv         ## style, types, layers, locks, reference pages
 	.venv/bin/ruff check src tests scripts bench
