@@ -138,7 +138,7 @@ def in_terminal(way: Way, keys: list[tuple[bytes, bytes]], *words: str, size: tu
         ("stty size; echo $TERM; read x; stty size", [(b"xterm\r\n", b"RESIZE 40 132"), (b"", b"go\r")]),
         ("stty -echo; echo ready; read secret; stty echo; echo $secret | wc -c", [(b"ready\r\n", b"hidden words\r")]),
         ("trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done", [(b"ready\r\n", b"\x03")]),
-        ("cat; echo end", [(b"", b"line\r"), (b"line\r\nline\r\n", b"\x04")]),
+        ("echo ready; cat; echo end", [(b"ready\r\n", b"line\r"), (b"line\r\nline\r\n", b"\x04")]),
         ("exit 42", []),
     ],
     ids=["resize", "no echo", "interrupt", "end of input", "status"],
