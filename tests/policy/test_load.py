@@ -56,7 +56,7 @@ def test_a_bad_policy_is_told_by_file_line_what_and_mend(text: str, line: int, w
         ('context.foreign.contains("networks")', "networks", 'did you mean "network"?'),
         ('context.names.moves.containsAny(["new", "others"])', "others", 'did you mean "other"?'),
         ('context.image.state == "remote"', "remote", "local, pulled"),
-        ('!(context.via == "ssl")', "ssl", "it is one of door, raw, tls, unix"),
+        ('!(context.via == "http")', "http", "it is one of door, raw, ssh, tls, unix"),
         ('if context.binds == 0 then context.escape.contains("x:y") else false', "x:y", "docs/facts.md"),
     ],
 )
