@@ -146,7 +146,9 @@ async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:
         for door, server in zip(doors, house.servers, strict=True):
             if door.kind == "docker":
                 server.handler = build_flow(house, door).handle
-        house.inside.clear()
+        by_listen = {door.listen: door for door in house.settings.doors}
+        for (listen, _), server in house.inside.items():
+            server.handler = build_flow(house, by_listen[listen]).handle
 
 
 async def _watch(house: House) -> None:

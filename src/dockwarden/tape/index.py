@@ -180,8 +180,7 @@ class Index:
     def _rows(self, conditions: Conditions, most: int = -1) -> Iterator[Indexed]:
         where = " AND ".join(("1", *conditions))
         values = [value for some in conditions.values() for value in some]
-        # what is put together here are texts of this file; what a caller says is always a value
-        statement = f"SELECT {FIELDS} FROM tape WHERE {where} ORDER BY started DESC, n DESC LIMIT ?"  # noqa: S608
+        statement = f"SELECT {FIELDS} FROM tape WHERE {where} ORDER BY started DESC, n DESC LIMIT ?"  # noqa: S608  texts of this file; what a caller says is a value
         return (Indexed(*row) for row in self._db.execute(statement, (*values, most)))
 
     def _scan(self, wanted: Wanted, conditions: Conditions) -> tuple[list[Indexed], bool]:

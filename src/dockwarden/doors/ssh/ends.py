@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Protocol
+from typing import Protocol
 
 import asyncssh
 
+from dockwarden.doors.ssh.channels import FarChannel
 from dockwarden.doors.ssh.joint import Joint
 from dockwarden.doors.ssh.line import takes_crumbs
 from dockwarden.doors.ssh.sides import Ending
@@ -43,38 +44,8 @@ class End(Protocol):
         """Send a break; whether there is such a thing here."""
 
 
-class _OfChannel:
-    """What a channel to a host is told; while it is not there, nothing."""
-
-    _channel: Any = None
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-        if self._channel is not None:
-            with contextlib.suppress(OSError):
-                self._channel.write(data)
-
-    def write_eof(self) -> None:
-        """Nothing more is sent."""
-        if self._channel is not None:
-            self._channel.write_eof()
-
-    def hold(self) -> None:
-        """Show no more for now."""
-        if self._channel is not None:
-            self._channel.pause_reading()
-
-    def go_on(self) -> None:
-        """Show it again."""
-        if self._channel is not None:
-            self._channel.resume_reading()
-
-
-class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
+class HostEnd(FarChannel, asyncssh.SSHClientSession[bytes]):
     """A program, a shell or a subsystem on a host."""
-
-    def __init__(self, joint: Joint) -> None:
-        self._joint = joint
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """The channel is there."""
@@ -84,19 +55,6 @@ class HostEnd(_OfChannel, asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Something is to be shown."""
         self._joint.shown(data, is_error=datatype == asyncssh.EXTENDED_DATA_STDERR)
-
-    def eof_received(self) -> bool:
-        """Nothing more is shown; input may go on."""
-        self._joint.shown_all()
-        return True
-
-    def pause_writing(self) -> None:
-        """It takes no more for now."""
-        self._joint.far_full()
-
-    def resume_writing(self) -> None:
-        """It takes more again."""
-        self._joint.far_ready()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
@@ -145,34 +103,13 @@ def _speak_on(channel: asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel
         raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "its packets are too small" if not joint.is_over else "the client is gone")
 
 
-class ForwardEnd(_OfChannel, asyncssh.SSHTCPSession[bytes]):
+class ForwardEnd(FarChannel, asyncssh.SSHTCPSession[bytes]):
     """A connection that a host makes for somebody."""
-
-    def __init__(self, joint: Joint) -> None:
-        self._joint = joint
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
         """The channel is there."""
         _speak_on(chan, self._joint)
         self._channel = chan
-
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Something is to be shown."""
-        del datatype
-        self._joint.shown(data)
-
-    def eof_received(self) -> bool:
-        """Nothing more is shown."""
-        self._joint.shown_all()
-        return True
-
-    def pause_writing(self) -> None:
-        """It takes no more for now."""
-        self._joint.far_full()
-
-    def resume_writing(self) -> None:
-        """It takes more again."""
-        self._joint.far_ready()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
 import asyncssh
 
+from dockwarden.doors.ssh.channels import NearChannel
 from dockwarden.doors.ssh.joint import TAKING, Joint
 from dockwarden.doors.ssh.line import takes_crumbs
 from dockwarden.doors.ssh.sides import Ending, Gate
@@ -24,14 +24,13 @@ class Opener(Protocol):
         """It has ended."""
 
 
-class Forward(asyncssh.SSHTCPSession[bytes]):
+class Forward(NearChannel, asyncssh.SSHTCPSession[bytes]):
     """The person's end of one connection; the `Near` of its joint. `place` is where it goes: a name or a number, and a port."""
 
     is_terminal = False
 
     def __init__(self, opener: Opener, place: tuple[str, int]) -> None:
         self._opener, self.place = opener, place
-        self._channel: asyncssh.SSHTCPChannel[bytes] | None = None
         self._early: list[bytes] = []
         self._is_shown_all = self._is_left = False
         self.joint: Joint = Joint(self, lambda: opener.over(self.joint))
@@ -55,57 +54,27 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
         if self._is_left:
             chan.close()
 
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Something is sent."""
-        del datatype
-        self.joint.sent(data)
-
-    def eof_received(self) -> bool:
-        """Nothing more is sent."""
-        self.joint.sent_all()
-        return True
-
-    def pause_writing(self) -> None:
-        """The client takes no more for now."""
-        self.joint.full()
-
-    def resume_writing(self) -> None:
-        """It takes more again."""
-        self.joint.ready()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         del exc
         self.joint.gone()
 
     def show(self, data: bytes, *, is_error: bool) -> None:
-        """see `sides.Near`; what is no part of the stream has no place here."""
+        """See `sides.Near`; what is no part of the stream has no place here."""
         if is_error:
             return
         if self._channel is None:
             self._early.append(data)
         else:
-            with contextlib.suppress(OSError):  # what comes after the end is not shown
-                self._channel.write(data)
+            self._write(data)
 
     def show_eof(self) -> None:
-        """see `sides.Near`."""
+        """See `sides.Near`."""
         self._is_shown_all = True
-        if self._channel is not None:
-            self._channel.write_eof()
-
-    def hold(self) -> None:
-        """see `sides.Near`."""
-        if self._channel is not None:
-            self._channel.pause_reading()
-
-    def go_on(self) -> None:
-        """see `sides.Near`."""
-        if self._channel is not None:
-            self._channel.resume_reading()
+        self._write_eof()
 
     def leave(self, ending: Ending) -> None:
-        """see `sides.Near`."""
+        """See `sides.Near`."""
         del ending
         self._is_left = True
         if self._channel is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import shlex
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
+from dockwarden.doors.ssh.channels import NearChannel
 from dockwarden.doors.ssh.ends import End
 from dockwarden.doors.ssh.joint import Joint
 from dockwarden.doors.ssh.line import takes_crumbs
@@ -72,12 +72,11 @@ class Ways(Protocol):
         """The session has ended."""
 
 
-class SshSession(asyncssh.SSHServerSession[bytes]):
+class SshSession(NearChannel, asyncssh.SSHServerSession[bytes]):
     """The person's end of one session; the `Near` of its joint."""
 
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
-        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self.wish = Wish()
         self.end: End | None = None
         self.joint: Joint = Joint(self, lambda: ways.over(self.joint))
@@ -134,16 +133,6 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         self._size = self._told_size = self.wish.size
         self._beginning = asyncio.ensure_future(self._begin())
 
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        """Something is sent."""
-        del datatype
-        self.joint.sent(data)
-
-    def eof_received(self) -> bool:
-        """Nothing more is sent; what is shown may go on."""
-        self.joint.sent_all()
-        return True
-
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """The terminal has another size."""
         self._size = min(width or 80, MOST_SIDE), min(height or 24, MOST_SIDE), pixwidth, pixheight
@@ -170,14 +159,6 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
     def break_received(self, msec: int) -> bool:
         """A break; none that its tape has no room for."""
         return self.end is not None and self.joint.has_room and self.joint.said(Kind.SIGNAL, "BREAK") and self.end.send_break(msec)
-
-    def pause_writing(self) -> None:
-        """The client takes no more for now."""
-        self.joint.full()
-
-    def resume_writing(self) -> None:
-        """It takes more again."""
-        self.joint.ready()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -207,32 +188,15 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
 
     @property
     def is_terminal(self) -> bool:
-        """see `sides.Near`."""
+        """See `sides.Near`."""
         return bool(self.wish.terminal)
 
     def show(self, data: bytes, *, is_error: bool) -> None:
-        """see `sides.Near`."""
-        if self._channel is not None:
-            with contextlib.suppress(OSError):  # what comes after the end is not shown
-                self._channel.write(data, asyncssh.EXTENDED_DATA_STDERR if is_error and not self.is_terminal else None)
-
-    def show_eof(self) -> None:
-        """see `sides.Near`."""
-        if self._channel is not None:
-            self._channel.write_eof()
-
-    def hold(self) -> None:
-        """see `sides.Near`."""
-        if self._channel is not None:
-            self._channel.pause_reading()
-
-    def go_on(self) -> None:
-        """see `sides.Near`."""
-        if self._channel is not None:
-            self._channel.resume_reading()
+        """See `sides.Near`."""
+        self._write(data, asyncssh.EXTENDED_DATA_STDERR if is_error and not self.is_terminal else None)
 
     def leave(self, ending: Ending) -> None:
-        """see `sides.Near`."""
+        """See `sides.Near`."""
         channel, self._channel = self._channel, None
         if channel is None:
             return
