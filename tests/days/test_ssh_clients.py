@@ -256,6 +256,8 @@ async def test_a_host_that_is_changed_or_removed_is_so_for_what_is_opened_next(b
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     async with client(bastion, "olga%changed%web") as conn:
         going_on = await conn.create_process("cat", encoding=None)
+        going_on.stdin.write(b"begun")
+        assert b"begun" == await asyncio.wait_for(going_on.stdout.readexactly(5), 10)
         for text, words in ((hosts.replace(evil.target.host_key, other), "another key"), ("", "there is no host web"), ("[hosts.web\n", "")):
             file.write_text(text)
             done = await conn.run("hello")

@@ -64,8 +64,11 @@ async def ask(conn: Any, row: Row) -> str:
         return "yes" if await channel._make_request(b"subsystem", String(row.name)) else "no"
     if row.name in BEGUN:
         assert await channel._make_request(b"exec", String("wait"))
-        await asyncio.sleep(0.5)  # for the other end to be there: nothing tells
-        return "yes" if await channel._make_request(row.name.encode(), BEGUN[row.name]) else "no"
+        for _ in range(40):  # until the other end is there: nothing tells
+            await asyncio.sleep(0.25)
+            if await channel._make_request(row.name.encode(), BEGUN[row.name]):
+                return "yes"
+        return "no"
     answer = await channel._make_request(row.name.encode(), BEFORE[row.name] if row.name in BEFORE else BEGINS.get(row.name, b""))
     if row.name in BEFORE:
         assert await channel._make_request(b"exec", String("hello"))
