@@ -1,4 +1,4 @@
-"""The life of one dockwarden: what is joined by `wiring.py` opened, looked after, and closed. `python -m dockwarden.serving FILE` serves.
+"""The life of one dockwarden: what is joined by `wiring` opened, looked after, and closed. `python -m dockwarden.serving FILE` serves.
 
 First of all comes the lock on D/state: another process that serves the same folder refuses us before anything is opened, read or
 written. Last of all comes the line `ready`.
@@ -28,20 +28,11 @@ from dockwarden.settings import Settings, load_settings
 from dockwarden.vault.keeper import Keeper
 from dockwarden.vault.process import keep_memory_to_ourselves
 from dockwarden.vault.vault import Vault
-from dockwarden.wiring import (
-    House,
-    build_flow,
-    learn_engine,
-    open_control,
-    open_door,
-    open_house,
-    open_lock,
-    open_ssh,
-    open_tapes,
-    open_vault,
-    open_volumes,
-    prepare_tape_keys,
-)
+from dockwarden.wiring.control import open_control, open_vault
+from dockwarden.wiring.docker import build_flow, open_door, open_lock, open_volumes
+from dockwarden.wiring.house import House, learn_engine, open_house
+from dockwarden.wiring.ssh import open_ssh
+from dockwarden.wiring.tapes import open_tapes, prepare_tape_keys
 from dockwarden.words.errors import BadConfig, Refused
 
 SNAPSHOT_S = 10.0

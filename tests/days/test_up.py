@@ -99,10 +99,10 @@ def test_clones_beside_each_other_share_nothing_and_a_second_up_in_one_harms_not
     for clone in clones:
         done = clone.docker("run", "--rm", "busybox", "id", "-u")
         assert (0, "0\n") == (done.returncode, done.stdout), done.stderr
-    assert 0 == two.stop()
+    assert 0 == two.stop(), two.log
     assert 0 == one.docker("run", "--rm", "busybox", "true").returncode
     assert len(bridges() - before) == 1
-    assert 0 == one.stop()
+    assert 0 == one.stop(), one.log
     assert bridges() == before
     one.start()
     assert 0 == one.docker("ps").returncode

@@ -54,7 +54,7 @@ from dockwarden.tape.shelf import Reels, Shelf
 from dockwarden.tape.terms import Patience
 from dockwarden.tape.verify import check_tape
 from dockwarden.tape.vigil import Vigil
-from dockwarden.wiring import _end_found
+from dockwarden.wiring.tapes import end_found_tapes
 from dockwarden.words.principal import Principal
 from fixtures.crash import in_a_child
 
@@ -269,7 +269,7 @@ def after(folder: Path, life: Killed) -> dict[str, Any]:
     ledger = Ledger(folder / "ledger")
     shelf.prepare()
     log = SimpleNamespace(error=lambda what, **more: wrong.append(f"{what}: {more}"))
-    _end_found(cast(Any, SimpleNamespace(ledger=ledger, log=log, settings=SimpleNamespace(ledger_dir=folder / "ledger"))), shelf)
+    end_found_tapes(cast(Any, SimpleNamespace(ledger=ledger, log=log, settings=SimpleNamespace(ledger_dir=folder / "ledger"))), shelf)
     listed = {row.id: row for row in rows(shelf)}
     listed_ms = (time.monotonic() - began) * 1e3
     ledger.close()
