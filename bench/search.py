@@ -39,7 +39,8 @@ WORDS, WORDS_A_LINE = 60_000, 9
 MEDIAN_LINES, SPREAD, MOST_LINES = 100, 1.0, 5000
 DAYS = 90
 ROUNDS = 40
-RARE = "zyzzyva-found-once"
+RARE, RARE_IN = "zyzzyva-found-once", 33
+"""A word, and the number of the only session in which it is shown."""
 
 
 class Sessions:
@@ -59,7 +60,7 @@ class Sessions:
         """One session in a shell: commands, and what they answered."""
         at_us, left = 0, min(int(self.random.lognormvariate(0, SPREAD) * MEDIAN_LINES), MOST_LINES)
         yield Frame(0, Kind.MARK, b"exec: sh")
-        yield Frame(0, Kind.OUTPUT, f"host-{number}:/# {RARE if number == TAPES // 3 else ''}".encode())
+        yield Frame(0, Kind.OUTPUT, f"host-{number}:/# {f'{RARE} ' if number == RARE_IN else ''}".encode())
         while left > 0:
             command = f"{self.random.choice(('ls', 'cat', 'grep -r', 'systemctl status', 'tail'))} {self.random.choice(self.words)}"
             at_us += 1_000_000
