@@ -211,32 +211,30 @@ async def _banner(house: House) -> None:
 
 
 async def _close(house: House) -> None:
-    seconds = house.settings.limits.drain_s
-    for door in house.ssh:
-        await door.close()
-    for drained in await asyncio.gather(*(server.drain(seconds) for server in house.servers)):
+    """End everything in the order that loses nothing; what fails to end keeps nothing else from it, and is raised when all has."""
+    async with contextlib.AsyncExitStack() as last_first:
+        last_first.callback(house.store.close)
+        last_first.callback(house.ledger.close)
+        if house.witness is not None:
+            last_first.callback(house.witness.close)
+        last_first.callback(_snapshot, house)
+        last_first.callback(house.link.close)
+        if house.operate is not None:
+            last_first.callback(house.operate.close)
+        for service in (house.keeper, house.control, house.lock, house.volumes, house.indexer):
+            if service is not None:
+                last_first.push_async_callback(service.close)
+        if house.recorder is not None:
+            last_first.callback(house.sessions.locks.close)
+            last_first.push_async_callback(house.recorder.close)
+        last_first.push_async_callback(_drain, house)
+        for door in house.ssh:
+            last_first.push_async_callback(door.close)
+
+
+async def _drain(house: House) -> None:
+    for drained in await asyncio.gather(*(server.drain(house.settings.limits.drain_s) for server in house.servers)):
         house.log.info("drained", cut_calls=drained.calls, cut_streams=drained.streams)
-    if house.recorder is not None:
-        await house.recorder.close()
-        house.sessions.locks.close()
-    if house.indexer is not None:
-        await house.indexer.close()
-    if house.volumes is not None:
-        await house.volumes.close()
-    if house.lock is not None:
-        await house.lock.close()
-    if house.control is not None:
-        await house.control.close()
-    if house.keeper is not None:
-        await house.keeper.close()
-    if house.operate is not None:
-        house.operate.close()
-    house.link.close()
-    _snapshot(house)
-    if house.witness is not None:
-        house.witness.close()
-    house.ledger.close()
-    house.store.close()
 
 
 def main() -> None:
