@@ -5,8 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from dockwarden.doors.docker.server import Limits, Server
+from dockwarden.doors.ssh.desk import OwnDesk
 from dockwarden.doors.ssh.house import SshHouse
-from dockwarden.doors.ssh.server import SshDoor
+from dockwarden.doors.ssh.server import SshDoor, host_key
 from dockwarden.hosts.authority import Authority
 from dockwarden.settings import DoorSettings, Settings
 from dockwarden.wiring.docker import build_flow
@@ -26,12 +27,12 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
         await authority.prepare()
     except Refused as error:
         house.log.warning("no authority for SSH yet", because=error.message)
-    own = SshHouse(
-        door.listen, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
+    key = host_key(settings.state_dir / "ssh_host_ed25519")
+    desk = OwnDesk(
+        door.listen, key, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
         lambda principal: _docker_inside(house, door, principal), *admitting(house), house.factors, settings.ssh.user_ca,
-        settings.ssh.login_s, engine_sockets=_engine_sockets(settings),
     )  # fmt: skip
-    made = SshDoor(settings.state_dir / "ssh_host_ed25519", own)
+    made = SshDoor(door.listen, key, SshHouse(desk, settings.ssh.login_s, _engine_sockets(settings)))
     await made.open()
     house.ssh.append(made)
 

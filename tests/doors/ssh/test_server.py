@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
+from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.doors.ssh.server import MOST_STRANGERS, SshDoor
-from dockwarden.words.principal import NOBODY, Principal
 
 
 @dataclass(eq=False)
 class Client:
     source: str
-    principal: Principal = NOBODY
+    is_known: bool = False
     is_cut: bool = False
 
     def abort(self) -> None:
@@ -21,8 +20,8 @@ class Client:
         self.is_cut = True
 
 
-def test_a_burst_of_strangers_stays_within_the_limit_and_takes_from_its_own(tmp_path: Path) -> None:
-    door = SshDoor(tmp_path / "key", cast(Any, None))
+def test_a_burst_of_strangers_stays_within_the_limit_and_takes_from_its_own() -> None:
+    door = SshDoor("tcp://127.0.0.1:0", cast(Any, None), SshHouse(cast(Any, None)))
     few = [Client("b") for _ in range(3)]
     crowd = [Client("a") for _ in range(300)]
     for one in (*few, *crowd):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,19 +10,16 @@ from typing import Any, Protocol
 
 import asyncssh
 
-from dockwarden.doors.docker.trail import said
 from dockwarden.doors.ssh.forward import Forward, Piped, PipedEnd
-from dockwarden.doors.ssh.house import SshHouse
+from dockwarden.doors.ssh.house import SshHouse, Visit
 from dockwarden.doors.ssh.line import Line
-from dockwarden.doors.ssh.login import login_trail, wants_second
 from dockwarden.doors.ssh.names import Wanted, parse_wanted
 from dockwarden.doors.ssh.session import SshSession
 from dockwarden.doors.ssh.table import Where, row_of
 from dockwarden.doors.ssh.ways import PersonWays
 from dockwarden.hosts.hosts import Host
 from dockwarden.upstream.ssh_wire import without_padding_packets
-from dockwarden.words.errors import Forbidden, Refused
-from dockwarden.words.principal import NOBODY, Principal
+from dockwarden.words.errors import Refused
 
 NOBODYS = asyncssh.import_authorized_keys(asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode())
 MOST_SESSIONS = 64
@@ -68,11 +64,14 @@ class SshConnection(asyncssh.SSHServer):
     def __init__(self, door: Door, house: SshHouse, inner: Inner | None = None) -> None:
         self._door, self._house, self._inner = door, house, inner
         self.connection: asyncssh.SSHServerConnection | None = None
-        self.principal: Principal = NOBODY
+        self.is_known = False
+        """Whether they are logged in."""
+        self._visit: Visit | None = None
         self._wanted: Wanted | None = None
         self._ways: PersonWays | None = None
         self._line: Line | None = None
-        self._has_key = self._has_code = False
+        self._has_key = False
+        self._jumps = 0
 
     # --- who ---
 
@@ -82,6 +81,7 @@ class SshConnection(asyncssh.SSHServer):
         if self._inner is not None:
             conn._peer_addr = self._inner.source  # a certificate that is good from some addresses only means the outer one
         without_padding_packets(conn)
+        self._visit = self._house.desk.visit(self.source)
         succeed = conn.send_userauth_success
         # The library lets in whoever proves one factor; this is where it does, so this is where more can be asked for.
         conn.send_userauth_success = lambda: self._proven(succeed)  # type: ignore[method-assign]  # of this one connection
@@ -91,10 +91,12 @@ class SshConnection(asyncssh.SSHServer):
         """They are gone."""
         del exc
         self._door.went(self)
-        if not self.principal.is_known and self._wanted is not None:
+        if not self.is_known and self._wanted is not None:
             self._door.not_let_in(self.source, self._wanted.words)
         if self._ways is not None:
             self._ways.close()
+        if self._visit is not None:
+            self._visit.leave()
 
     @property
     def source(self) -> str:
@@ -104,12 +106,13 @@ class SshConnection(asyncssh.SSHServer):
         peer = self.connection.get_extra_info("peername") if self.connection is not None else None
         return str(peer[0]) if isinstance(peer, tuple) else ""
 
-    def begin_auth(self, username: str) -> bool:
+    async def begin_auth(self, username: str) -> bool:
         """Everybody proves who they are; that nobody has a name is found out no sooner than that a key is not theirs."""
         self._wanted = parse_wanted(username) if self._inner is None else self._inner.wanted(username)
-        self._has_key = self._has_code = False
-        if self.connection is not None:
-            self.connection.set_authorized_keys(self._keys())
+        self._has_key = False
+        if self.connection is not None and self._visit is not None:
+            lines = await self._visit.keys(self._wanted)
+            self.connection.set_authorized_keys(asyncssh.import_authorized_keys("\n".join(lines)) if lines else NOBODYS)
         return True
 
     def public_key_auth_supported(self) -> bool:
@@ -128,49 +131,25 @@ class SshConnection(asyncssh.SSHServer):
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
         """Whether it is right."""
         del username
-        if self._has_key and self._wanted is not None and len(responses) == 1:
-            with contextlib.suppress(Refused):  # a vault that is sealed lets nobody in
-                self._has_code = await self._house.factors.check(self._wanted.person, responses[0])
-            if not self._has_code:
-                self._tell_wrong_code(self._wanted.person)
-        return self._has_code
-
-    def _tell_wrong_code(self, name: str) -> None:
-        person = self._house.rulebook.rules.people.by_ssh(name)
-        if person is not None:
-            refused = Forbidden("totp.wrong", "the key was right, and the code was not, or was used, or there were too many")
-            with contextlib.suppress(Refused):
-                login_trail(self._house, person).refused(refused, detail={"source": self.source})
+        return self._visit is not None and self._has_key and len(responses) == 1 and await self._visit.code(responses[0])
 
     async def _proven(self, succeed: Callable[[], Awaitable[None]]) -> None:
         """One factor is proven: let them in, ask for another, or refuse."""
-        connection, wanted = self.connection, self._wanted
-        person = self._house.rulebook.rules.people.by_ssh(wanted.person) if wanted is not None else None
-        if connection is None or self._line is None or wanted is None or person is None:
+        connection, visit, wanted = self.connection, self._visit, self._wanted
+        if connection is None or self._line is None or visit is None or wanted is None:
             self.close()
             return
-        trail = login_trail(self._house, person)
         try:
-            if not self._has_code and await wants_second(self._house, person, trail):
+            if not await visit.enter():
                 self._has_key = True
                 connection.set_authorized_keys(None)  # the same factor again is not another: it is not even offered
                 connection.send_userauth_failure(True)
                 return
-            trail.outcome(200, detail={"source": self.source, "name": said(wanted.words)}, changing=False)
         except Refused as error:
             connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, f"dockwarden: {error.message}")
             return
-        self.principal, self._ways = person, PersonWays(self._house, person, wanted, self.source, self._line)
+        self.is_known, self._ways = True, PersonWays(self._house, visit, wanted, self._line)
         await succeed()
-
-    def _keys(self) -> asyncssh.SSHAuthorizedKeys:
-        """What proves that somebody is the person: their keys, and certificates in their name; for nobody, a key that nobody has."""
-        person = self._house.rulebook.rules.people.by_name.get(self._wanted.person) if self._wanted is not None else None
-        if person is None:
-            return NOBODYS
-        certified = (f'cert-authority,principals="{person.name}" {key}' for key in self._house.user_ca)
-        lines = [*person.ssh_keys, *certified]
-        return asyncssh.import_authorized_keys("\n".join(lines)) if lines else NOBODYS
 
     # --- what may be opened ---
 
@@ -187,11 +166,7 @@ class SshConnection(asyncssh.SSHServer):
             return False
         if wanted.host:
             return ways.entered(Forward(ways, (dest_host, dest_port))).opened()
-        host = self._house.hosts.at(dest_host, dest_port)
-        if host is None or wanted.container:
-            why = f"{dest_host[:64]}:{dest_port} is no host of ours; what a host reaches is reached through it (PERSON%HOST)"
-            return self._refused(Where.CHANNEL, "direct-tcpip", why)
-        return self._within(Inner(wanted.person, host, self.source), dest_host, self._line)
+        return self._jump(wanted, dest_host, dest_port, self._line)
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         """Forwarding to a socket."""
@@ -228,14 +203,26 @@ class SshConnection(asyncssh.SSHServer):
             self.connection.abort()
 
     def _has_room(self) -> bool:
-        return self._line is not None and len(self._line) < MOST_SESSIONS
+        return self._line is not None and len(self._line) + self._jumps < MOST_SESSIONS
 
     def _refused(self, where: Where, name: str, why: str = "") -> bool:
         """Write down that something was asked for that is not open here."""
-        if self._ways is not None:
-            with contextlib.suppress(Refused):
-                self._ways.trail("ssh.open").refused(Forbidden("ssh.not_open", f"{name}: {why or row_of(where, name).why}"))
+        if self._ways is not None and self._visit is not None:
+            self._visit.not_open(f"{name}: {why or row_of(where, name).why}")
         return False
+
+    async def _jump(self, wanted: Wanted, name: str, port: int, line: Line) -> Piped:
+        """A connection to a host of ours. Raises: asyncssh.ChannelOpenError: it is none."""
+        self._jumps += 1  # from now on: many may be asked for at once
+        try:
+            host = await self._visit.host_at(name, port) if self._visit is not None and not wanted.container else None
+            if host is None:
+                why = f"{name[:64]}:{port} is no host of ours; what a host reaches is reached through it (PERSON%HOST)"
+                self._refused(Where.CHANNEL, "direct-tcpip", why)
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")
+            return await self._within(Inner(wanted.person, host, self.source), name, line)
+        finally:
+            self._jumps -= 1
 
     async def _within(self, inner: Inner, name: str, line: Line) -> Piped:
         """The outer end of a connection to a host of ours, which ends here as well."""

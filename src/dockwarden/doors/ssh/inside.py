@@ -26,24 +26,14 @@ from dockwarden.words.errors import Refused, Unavailable
 
 JSON = (("Content-Type", "application/json"),)
 NOT_KNOWN = 255
-Adopt = Callable[[socket.socket], Awaitable[None]]
-"""Takes one end of a pair of sockets for a client of the door, who is the person of the connection."""
 
 
 class InsideLink(EngineLink):
-    """A link to a Docker door in this process."""
+    """A link to a Docker door of our own; `pair` opens one more connection to it, as the person who came, and returns our end."""
 
-    def __init__(self, adopt: Adopt) -> None:
+    def __init__(self, pair: Callable[[], Awaitable[socket.socket]]) -> None:
         super().__init__("", pool=4)
-        self._adopt = adopt
-
-    async def pair(self) -> socket.socket:
-        """Our end of a connection to the door."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        await self._adopt(theirs)
-        return ours
+        self.pair = pair
 
     async def _dial(self, make: Callable[[], EngineConnection]) -> EngineConnection:
         return (await asyncio.get_running_loop().create_connection(make, sock=await self.pair()))[1]

@@ -15,11 +15,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from dockwarden.doors.ssh.house import Recorded, Watch
 from dockwarden.doors.ssh.sides import Ending, Far, Gate, Near, Through
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
-from dockwarden.tape.sessions import Session
-from dockwarden.tape.vigil import Vigil
 from dockwarden.words.errors import Refused
 
 CALM_BYTES, WINDOW_US = 32 << 10, 100_000
@@ -39,8 +38,8 @@ class Joint:
     def __init__(self, near: Near, over: Callable[[], None]) -> None:
         self._near, self._over = near, over
         self._far: Far | None = None
-        self.session: Session | None = None
-        self.vigil: Vigil | None = None
+        self.session: Recorded | None = None
+        self.vigil: Watch | None = None
         self._is_strict = True
         self._is_held = False
         self._held: list[Callable[[], None]] = []
@@ -78,11 +77,11 @@ class Joint:
         """Whether it has ended, or is about to."""
         return self._ender is not None
 
-    def kept(self, vigil: Vigil) -> None:
+    def kept(self, vigil: Watch) -> None:
         """Tell `vigil` of what passes."""
         self.vigil = vigil
 
-    def taped(self, session: Session, *, is_strict: bool = True) -> None:
+    def taped(self, session: Recorded, *, is_strict: bool = True) -> None:
         """Record it, from now on: before anything passes. `is_strict`: it ends where recording does."""
         self.session, self._is_strict = session, is_strict
 
@@ -229,7 +228,7 @@ class Joint:
         """Take more from the other end, or hold it."""
         (self._out.open if is_open else self._out.shut)(reason)
 
-    def _must_wait(self, session: Session, size: int) -> bool:
+    def _must_wait(self, session: Recorded, size: int) -> bool:
         if not self._near.is_terminal:
             return False
         now_us = session.tape.now_us
@@ -243,14 +242,14 @@ class Joint:
         if self.session is not None and self.session.tape.is_full:
             self._settle(self.session)
 
-    def _settle(self, session: Session) -> None:
+    def _settle(self, session: Recorded) -> None:
         if self._shower is None:
             self._out.shut(SETTLING)
             if session.tape.is_full:
                 self._in.shut(RECORDING)
             self._shower = asyncio.ensure_future(self._show_settled(session))
 
-    async def _show_settled(self, session: Session) -> None:
+    async def _show_settled(self, session: Recorded) -> None:
         """Show what waits as soon as it is durable, until nothing does."""
         try:
             await session.tape.settle()

@@ -1,4 +1,4 @@
-"""The listener: the door's own key and certificates, and how many clients there may be."""
+"""The listener: the door's own key and certificates, and how many clients there may be. A carrier's listens nowhere, and is handed its clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.logs import get_logger
 from dockwarden.upstream.ssh_wire import CURVES, GCM, WINDOW_BYTES
-from dockwarden.words.errors import BadConfig, Refused
+from dockwarden.words.errors import BadConfig
 
 ALIVE_S, MOST_UNANSWERED = 15, 4
 MOST_STRANGERS, MOST_CONNECTIONS = 64, 1024
@@ -26,11 +26,11 @@ MOST_TOLD, TOLD_S, LONGEST_NAME = 20, 10.0, 100
 
 
 class SshDoor:
-    """Listens. Make it inside the running loop."""
+    """Serves clients at `address`, the URL of the door. Make it inside the running loop."""
 
-    def __init__(self, key_file: Path, house: SshHouse) -> None:
-        """Raises: BadConfig: `key_file` is not as it must be."""
-        self._key, self._house = host_key(key_file), house
+    def __init__(self, address: str, key: asyncssh.SSHKey, house: SshHouse) -> None:
+        self._address, self._key, self._house = urlsplit(address), key, house
+        self._most_strangers, self._most = MOST_STRANGERS // house.processes, MOST_CONNECTIONS // house.processes
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._serving: set[asyncio.Future[None]] = set()
         self._told: deque[float] = deque()
@@ -43,15 +43,21 @@ class SshDoor:
         Raises:
             BadConfig: the address cannot be had.
         """
-        parts = urlsplit(self._house.listen)
-        names = [parts.hostname or "", socket.gethostname()]
         try:
             self._acceptor = await asyncssh.listen(
-                parts.hostname or "", parts.port or 22, backlog=BACKLOG, server_factory=lambda: SshConnection(self, self._house),
-                **_options(await self._keys(names), self._house.login_s),
+                self._address.hostname or "", self._address.port or 22, backlog=BACKLOG, server_factory=lambda: SshConnection(self, self._house),
+                **_options(await self._keys(self._names), self._house.login_s),
             )  # fmt: skip
         except OSError as error:
-            raise BadConfig("[[door]] listen", f"{self._house.listen} cannot be had ({error.strerror or error})", "choose another port") from None
+            raise not_had(self._address.geturl(), error) from None
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve one client that somebody else accepted, until it is gone."""
+        await self._serve(sock, None, await self._keys(self._names))
+
+    @property
+    def _names(self) -> list[str]:
+        return [self._address.hostname or "", socket.gethostname()]
 
     async def close(self) -> None:
         """Accept no more, and end every session."""
@@ -66,11 +72,11 @@ class SshDoor:
     def came(self, connection: SshConnection) -> None:
         """A client is there. Where there are too many that are not logged in, the oldest goes of the address that has most of them."""
         self.connections[connection] = None
-        strangers = [one for one in self.connections if not one.principal.is_known]
-        if len(strangers) > MOST_STRANGERS:
+        strangers = [one for one in self.connections if not one.is_known]
+        if len(strangers) > self._most_strangers:
             greediest = Counter(one.source for one in strangers).most_common(1)[0][0]
             self._cut(next(one for one in strangers if one.source == greediest))
-        elif len(self.connections) > MOST_CONNECTIONS:
+        elif len(self.connections) > self._most:
             self._cut(connection)
 
     def _cut(self, connection: SshConnection) -> None:
@@ -97,15 +103,14 @@ class SshDoor:
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 
-    async def _serve(self, sock: socket.socket, inner: Inner, keys: list[Any]) -> None:
+    async def _serve(self, sock: socket.socket, inner: Inner | None, keys: list[Any]) -> None:
         with contextlib.suppress(OSError, asyncssh.Error):
             await asyncssh.run_server(sock, server_factory=lambda: SshConnection(self, self._house, inner), **_options(keys, self._house.login_s))
 
     async def _keys(self, names: list[str]) -> list[Any]:
         """The door's key, certified for `names`; the bare key where the vault does not let us sign."""
-        with contextlib.suppress(Refused):
-            return [(self._key, await self._house.authority.prove_host(self._key, names))]
-        return [self._key]
+        certificate = await self._house.desk.certify(names)
+        return [(self._key, asyncssh.import_certificate(certificate))] if certificate else [self._key]
 
 
 def _options(keys: list[Any], login_s: float) -> dict[str, Any]:
@@ -116,6 +121,11 @@ def _options(keys: list[Any], login_s: float) -> dict[str, Any]:
         "host_based_auth": False, "gss_host": None, "sftp_factory": None, "allow_scp": False, "server_version": "dockwarden",
         "compression_algs": ["none"], "encryption_algs": GCM, "kex_algs": CURVES, "window": WINDOW_BYTES,
     }  # fmt: skip
+
+
+def not_had(address: str, error: OSError) -> BadConfig:
+    """What the operator reads where a door cannot listen."""
+    return BadConfig("[[door]] listen", f"{address} cannot be had ({error.strerror or error})", "choose another port")
 
 
 def host_key(file: Path) -> asyncssh.SSHKey:

@@ -1,0 +1,404 @@
+"""The house's own side of the SSH door: who comes in, what they may, what is written down and recorded of it. It knows nothing of channels.
+
+1. Policy is asked about a place before anything goes there, and again once it is known what can be reached from it.
+2. What is about to be done is in the ledger, and the tape's first segment on the disk, before `open` returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import asyncssh
+
+from dockwarden.access.rulebook import Rulebook
+from dockwarden.access.totp import SecondFactors
+from dockwarden.doors.docker.server import Server
+from dockwarden.doors.docker.trail import Trail, said
+from dockwarden.doors.operate.metrics import Metrics
+from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, plain, shown
+from dockwarden.doors.ssh.house import NOWHERE, Beginning, Kept, Place, Streams
+from dockwarden.doors.ssh.names import Wanted
+from dockwarden.engine.facts import Facts
+from dockwarden.engine.obligations import Recording, parse_obligations
+from dockwarden.hosts.authority import Authority
+from dockwarden.hosts.hosts import LOGIN, Host
+from dockwarden.hosts.pinned import PinnedHosts
+from dockwarden.ledger.writer import Ledger
+from dockwarden.policy.decide import decide
+from dockwarden.policy.schema import SSH_FORWARD, SSH_LOGIN, SSH_READ, SSH_WRITE
+from dockwarden.tape.admission import Admissions, Admitted, Wish
+from dockwarden.tape.frames import Kind
+from dockwarden.tape.intake import Intake
+from dockwarden.tape.opening import Opening
+from dockwarden.tape.recorder import Recorder
+from dockwarden.tape.sessions import Session, Sessions
+from dockwarden.tape.terms import Patience, State
+from dockwarden.tape.vigil import Vigil
+from dockwarden.vault.keeper import KeepsSecrets
+from dockwarden.words.ask import Ask, Resource, Verdict
+from dockwarden.words.ask import Kind as ResourceKind
+from dockwarden.words.errors import Forbidden, Hidden, Refused, Unavailable
+from dockwarden.words.principal import NOBODY, Principal
+from dockwarden.words.secret import Secret
+
+SSH = Resource(ResourceKind.SYSTEM, id="ssh", name="ssh")
+LONGEST_COMMAND = 300
+ACTION_OF = {Right.READ: SSH_READ, Right.WRITE: SSH_WRITE}
+CHANGES = frozenset(Deed) - {Deed.READ, Deed.LIST, Deed.STAT, Deed.READLINK, Deed.SPACE, Deed.NAMES, Deed.RESOLVE}
+
+
+@dataclass(frozen=True)
+class OwnDesk:
+    """What stands behind one door. See `house.Desk`."""
+
+    listen: str
+    key: asyncssh.SSHKey
+    rulebook: Rulebook
+    ledger: Ledger
+    metrics: Metrics
+    recorder: Recorder
+    sessions: Sessions
+    keeper: KeepsSecrets
+    hosts: PinnedHosts
+    authority: Authority
+    docker: Callable[[Principal], Server]
+    admissions: Admissions
+    patience: Patience
+    factors: SecondFactors
+    user_ca: tuple[str, ...] = ()
+
+    def visit(self, source: str) -> OwnVisit:
+        """A client at `source` is there."""
+        return OwnVisit(self, source)
+
+    async def certify(self, names: list[str]) -> bytes | None:
+        """A certificate of the door's own key for `names`; None where the vault does not let us sign."""
+        with contextlib.suppress(Refused):
+            return bytes((await self.authority.prove_host(self.key, names)).export_certificate())
+        return None
+
+    def trail(self, principal: Principal, action: str, target: str) -> Trail:
+        """The record of one thing that is asked."""
+        trail = Trail(self.ledger, self.metrics, principal, self.listen, target)
+        trail.action = action
+        return trail
+
+
+class OwnVisit:
+    """One client. See `house.Visit`."""
+
+    def __init__(self, desk: OwnDesk, source: str) -> None:
+        self._desk, self.source = desk, source
+        self._person = ""
+        self.wanted = Wanted("")
+        self.principal = NOBODY
+        self._has_key = self._has_code = False
+        self._came_with = frozenset[str]()
+
+    # --- who ---
+
+    async def keys(self, wanted: Wanted | None) -> tuple[str, ...]:
+        """See `house.Visit`."""
+        self.wanted, self.principal = wanted or Wanted(""), NOBODY
+        self._has_key = self._has_code = False
+        person = self._desk.rulebook.rules.people.by_name.get(self.wanted.person)
+        if person is None:
+            return ()
+        return (*person.ssh_keys, *(f'cert-authority,principals="{person.name}" {key}' for key in self._desk.user_ca))
+
+    async def enter(self) -> bool:
+        """See `house.Visit`."""
+        person = self._desk.rulebook.rules.people.by_ssh(self.wanted.person)
+        if person is None:
+            raise Forbidden("ssh.changed", "nobody is known by that name any more")
+        trail = self._desk.trail(person, SSH_LOGIN, "ssh")
+        if not self._has_code and await self._wants_second(person, trail):
+            self._has_key = True
+            return False
+        trail.outcome(200, detail={"source": self.source, "name": said(self.wanted.words)}, changing=False)
+        self.principal, self._came_with = person, self._keys_now(person)
+        return True
+
+    async def _wants_second(self, person: Principal, trail: Trail) -> bool:
+        """Whether policy lets them in only with a second factor. What refuses them is written down.
+
+        Raises:
+            Forbidden: policy permits no login, or asks for a second factor that they do not have.
+            Refused: that cannot be found out now.
+        """
+        try:
+            facts = Facts(via="ssh", door=self._desk.listen)
+            verdict = decide(Ask(person, SSH_LOGIN, SSH, facts.context()), self._desk.rulebook.rules.policies)
+            trail.judged(SSH, verdict, None)
+            if not verdict.is_allowed:
+                reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
+                raise Forbidden(verdict.why.value, f"{SSH_LOGIN} is refused for {person.name}: {reasons}", policies=verdict.policies)
+            if not parse_obligations(verdict.harden).second_factor:
+                return False
+            if not await self._desk.factors.is_enrolled(person.name):
+                words = "policy asks for a second factor, and you have none yet; make one on that machine: dockwarden totp enroll"
+                raise Forbidden("totp.none", words)
+        except Refused as error:
+            trail.refused(error)
+            raise
+        return True
+
+    async def code(self, code: str) -> bool:
+        """See `house.Visit`."""
+        if not self._has_key:
+            return False
+        with contextlib.suppress(Refused):  # a vault that is sealed lets nobody in
+            self._has_code = await self._desk.factors.check(self.wanted.person, code)
+        person = self._desk.rulebook.rules.people.by_ssh(self.wanted.person)
+        if not self._has_code and person is not None:
+            refused = Forbidden("totp.wrong", "the key was right, and the code was not, or was used, or there were too many")
+            with contextlib.suppress(Refused):
+                self._desk.trail(person, SSH_LOGIN, "ssh").refused(refused, detail={"source": self.source})
+        return self._has_code
+
+    async def still(self) -> None:
+        """See `house.Visit`."""
+        try:
+            self.fresh()
+        except Refused as error:
+            self.trail("ssh.open").refused(error)
+            raise
+
+    def fresh(self) -> Principal:
+        """Who is there, as people stand now. Raises: Forbidden: they are gone from there, or one of the keys is that they had as they came in."""
+        person = self._desk.rulebook.rules.people.fresh(self.principal)
+        if not person.is_known or not self._came_with <= self._keys_now(person):
+            raise Forbidden("ssh.changed", "who you are, or which keys you have, was changed since you came in: log in again")
+        return person
+
+    def _keys_now(self, principal: Principal) -> frozenset[str]:
+        person = self._desk.rulebook.rules.people.by_name.get(principal.name)
+        return frozenset(person.ssh_keys) if person is not None else frozenset()
+
+    # --- where to ---
+
+    async def host_at(self, address: str, port: int) -> Host | None:
+        """See `house.Visit`."""
+        return self._desk.hosts.at(address, port)
+
+    async def places(self) -> str:
+        """See `house.Visit`."""
+        person, hosts = self.principal.name, self._desk.hosts
+        policies = self._desk.rulebook.rules.policies
+        about = [(name, host) for name in hosts.names() if (host := hosts.get(name)) is not None]
+        seen = [
+            name for name, host in about
+            if decide(Ask(self.principal, "host.list", Resource(ResourceKind.HOST, name, name, "", False, host.labels)), policies).is_allowed
+        ]  # fmt: skip
+        known = f"; hosts that you may know of: {', '.join(seen[:20])}" if seen else ""
+        return f"there is no shell here: name a host ({person}%HOST) or a container ({person}%container.NAME) before the @{known}"
+
+    def not_open(self, why: str) -> None:
+        """See `house.Visit`."""
+        with contextlib.suppress(Refused):
+            self.trail("ssh.open").refused(Forbidden("ssh.not_open", why))
+
+    async def docker(self) -> socket.socket:
+        """See `house.Visit`."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        await self._desk.docker(self.principal).adopt(theirs, self.source)
+        return ours
+
+    def errand(self, action: str, forward: tuple[str, int] = NOWHERE) -> OwnErrand:
+        """See `house.Visit`."""
+        return OwnErrand(self._desk, self, action, forward)
+
+    def trail(self, action: str) -> Trail:
+        """The record of one thing that is asked."""
+        return self._desk.trail(self.principal, action, self.wanted.host or self.wanted.container)
+
+    def leave(self) -> None:
+        """See `house.Visit`: there is nothing to let go of."""
+
+
+class OwnErrand:
+    """One thing that a client wants of a host. See `house.Errand`."""
+
+    def __init__(self, desk: OwnDesk, visit: OwnVisit, action: str, forward: tuple[str, int]) -> None:
+        self._desk, self._visit, self._action, self._forward = desk, visit, action, forward
+        self._trail = visit.trail(action)
+        self._host: Host | None = None
+        self._login = ""
+        self._reaches_engine = True
+        self._vigil: Vigil | None = None
+        self._has_begun = False
+
+    # --- may it ---
+
+    async def place(self) -> Place:
+        """See `house.Errand`."""
+        name = self._visit.wanted.host
+        host = self._desk.hosts.get(name)
+        self._login = self._visit.wanted.login or (host.login if host else "")
+        self._judge(self._action, host, self._trail, Facts(forward=self._forward))  # nothing goes there for who may not in any case
+        if host is None:
+            raise _unseen(name)
+        if not LOGIN.fullmatch(self._login):
+            raise Forbidden("ssh.login", f"{self._login[:40]!r} is no account's name")
+        self._host = host
+        return Place(host, self._login, self._looks_at_files())
+
+    async def credential(self) -> tuple[Secret, str]:
+        """See `house.Errand`."""
+        host = self._known()
+        if host.certificate:
+            return await self._desk.authority.let_in(self._login, f"dockwarden {self._visit.principal.name}")
+        return (await self._desk.keeper.run(lambda vault: vault.get(host.secret))).value, ""
+
+    def _known(self) -> Host:
+        if self._host is None:
+            raise Forbidden("ssh.no_place", "nothing was asked about that host")
+        return self._host
+
+    def _judge(self, action: str, host: Host | None, trail: Trail, facts: Facts) -> Verdict:
+        """Return the verdict if it permits it. Raises: Hidden, Forbidden."""
+        name, principal = self._visit.wanted.host, self._visit.fresh()
+        about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
+        known = self._known_facts(facts)
+        verdict = decide(Ask(principal, action, about, known.context()), self._desk.rulebook.rules.policies)
+        trail.judged(about, verdict, None)
+        if verdict.is_allowed:
+            return verdict
+        if host is None:
+            raise _unseen(name)
+        reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
+        words = f"{action} on {name} as {self._login} is refused for {principal.name}: {reasons}"
+        raise Forbidden(verdict.why.value, words, policies=verdict.policies)
+
+    def _known_facts(self, facts: Facts) -> Facts:
+        return replace(facts, via="ssh", door=self._desk.listen, login=self._login)
+
+    def _looks_at_files(self) -> bool:
+        facts = self._desk.rulebook.rules.policies.looks[ResourceKind.HOST].facts
+        return any(way[:1] in {(), ("file",)} for way in facts)
+
+    # --- it begins ---
+
+    async def open(self, beginning: Beginning, stream: Streams) -> Kept:
+        """See `house.Errand`.
+
+        Raises:
+            Forbidden: `session.…`, `policy.…`. Unavailable: `tape.refused`, `ledger.unwritable`, `ssh.gone`.
+        """
+        host, trail = self._known(), self._trail
+        self._reaches_engine = beginning.reaches_engine
+        facts = Facts(reaches_engine=self._reaches_engine, forward=self._forward)
+        harden = self._judge(self._action, host, trail, facts).harden
+        what = {"forward": beginning.words} if self._action == SSH_FORWARD else {"command": said(beginning.words, LONGEST_COMMAND)}
+        await trail.intent({"login": self._login, **what})
+        names = frozenset({host.address, f"{self._login}@{host.name}"})
+        opening = self._opening(beginning, host)
+        wish = Wish(self._visit.fresh(), opening, self._visit.source, names, host.labels, facts.context(), harden)
+        admitted = self._desk.admissions.admit(wish, self._desk.rulebook.rules.policies)
+        if admitted.observed is not None:
+            trail.observed(admitted.observed)
+        return await self._kept(admitted, beginning, stream)
+
+    def _opening(self, beginning: Beginning, host: Host) -> Opening:
+        detail = {"login": self._login, "address": host.address} | ({"forward": beginning.words} if self._action == SSH_FORWARD else {})
+        return Opening(
+            id="", at=0, person=self._visit.principal.name, kind=self._action, target=host.name, call=self._trail.call_id,
+            columns=beginning.columns, rows=beginning.rows, detail=detail,
+        )  # fmt: skip
+
+    async def _kept(self, admitted: Admitted, beginning: Beginning, stream: Streams) -> Kept:
+        vigil = self._vigil = Vigil(admitted.whose, admitted.terms, self._desk.patience, stream)
+        session = await self._taped(admitted, beginning, vigil, stream) if admitted.recording is not Recording.OFF else None
+        try:
+            if stream.is_over:
+                raise Unavailable("ssh.gone", "the client was gone before it began")
+            self._desk.sessions.attend(vigil)
+        except Refused as error:
+            self._desk.sessions.leave(vigil)
+            if session is not None:
+                await session.tape.end(error.message)
+            raise
+        if vigil.state is State.WAITING:
+            stream.tell(vigil.waiting_words)
+        self._has_begun = True
+        return Kept(vigil, session, is_strict=admitted.recording is Recording.STRICT)
+
+    async def _taped(self, admitted: Admitted, beginning: Beginning, vigil: Vigil, stream: Streams) -> Session | None:
+        try:
+            tape = await self._desk.recorder.begin(admitted, stream.broken, entry=self._trail.entry_of_tape())
+        except Unavailable:
+            if admitted.recording is Recording.ALARM:
+                return None
+            raise
+        intake = Intake(tape, is_terminal=beginning.is_terminal)
+        vigil.id, vigil.mark = tape.id, lambda words: intake.say(Kind.MARK, words)
+        session = Session(tape, intake, frozenset(), stream.end, vigil)
+        self._desk.sessions.add(session)
+        with contextlib.suppress(Unavailable):  # the next piece ends the session, if recording has failed by now
+            intake.say(Kind.MARK, f"{self._action}: {beginning.words}" if beginning.words else self._action)
+        return session
+
+    # --- files ---
+
+    async def judge(self, op: FileOp) -> None:
+        """See `house.Errand`."""
+        trail = self._file_trail(op)
+        if op.rights and op.deed in CHANGES:
+            await trail.intent({"deed": str(op.deed), "path": shown(op.path), "other": shown(op.other)})
+
+    def told(self, op: FileOp, detail: dict[str, Any]) -> None:
+        """See `house.Errand`."""
+        self._visit.trail(_action_of(op)).outcome(200, detail=detail, changing=op.deed in CHANGES)
+
+    def _file_trail(self, op: FileOp) -> Trail:
+        """The record of a deed that is permitted. Raises: Forbidden: it is not, and that is written down."""
+        facts = Facts(reaches_engine=self._reaches_engine, file=(str(op.deed), plain(shown(op.path)), plain(shown(op.other))))
+        trail = self._visit.trail(_action_of(op))
+        actions = [ACTION_OF[right] for right in sorted(op.rights)]
+        try:
+            for action in actions:
+                trail.action = action
+                self._judge(action, self._known(), trail, facts)
+            if not actions:
+                self._judge_either(trail, facts)
+        except Refused as error:
+            trail.refused(error)
+            raise
+        return trail
+
+    def _judge_either(self, trail: Trail, facts: Facts) -> None:
+        with contextlib.suppress(Forbidden):
+            self._judge(SSH_READ, self._known(), trail, facts)
+            return
+        self._judge(SSH_WRITE, self._known(), trail, facts)
+
+    # --- it ends ---
+
+    def refused(self, error: Refused) -> None:
+        """See `house.Errand`."""
+        self._has_begun = False
+        self._trail.refused(error)
+
+    def over(self, bytes_in: int, bytes_out: int, ended: str) -> None:
+        """See `house.Errand`."""
+        if self._vigil is not None:
+            self._desk.sessions.leave(self._vigil)
+        if self._has_begun:
+            self._has_begun = False
+            with contextlib.suppress(Refused):
+                self._trail.outcome(200, bytes_in=bytes_in, bytes_out=bytes_out, detail={"ended": ended} if ended else {}, changing=True)
+
+
+def _action_of(op: FileOp) -> str:
+    """The action that a deed is recorded as: the graver one, where it is two."""
+    return SSH_WRITE if Right.WRITE in op.rights else SSH_READ
+
+
+def _unseen(name: str) -> Hidden:
+    return Hidden("ssh.no_host", f"there is no host {name}, or it is not for you to know; see dockwarden host list")
