@@ -19,6 +19,7 @@ check: venv         ## style, types, layers, locks, reference pages
 
 bench: venv         ## against going direct and against a plain proxy, in one run
 	@scripts/packages docker.io busybox-static iproute2 haproxy postgresql openssh-server openssh-client
+	$(PYTHON) -m bench.deciding
 	$(PYTHON) -m bench.door
 	$(PYTHON) -m bench.vault
 	$(PYTHON) -m bench.finding

@@ -142,6 +142,9 @@ async def test_what_was_there_before_is_read_at_the_start_and_only_then_when_the
     async with working(studio, vault) as desk:
         last = await desk.tape(b"wombat again")
         await desk.until("again", [last.id])
+        async with asyncio.timeout(60):
+            while desk.indexer.waiting:  # its reader's answer comes after what it wrote
+                await asyncio.sleep(0.05)
         assert 1 == desk.indexer.done
 
 
