@@ -26,6 +26,7 @@ from dockwarden.ledger.note import COSIGNER, BadNote, Note, NoteKey, read_key, r
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.tree import CHECKPOINT, TREE, WITNESSED, MissingTile, Tiles, TreeFiles, read_base, read_published
 from dockwarden.words.errors import BadConfig
+from dockwarden.words.moment import moment
 
 EVERY_S = 10.0
 RETRY_S = 30.0
@@ -81,8 +82,8 @@ class Lag:
     is_late: bool
 
     def __str__(self) -> str:
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.at)) if self.at else "never"
-        return f"{self.witnessed} of {self.size} entries are witnessed, last {when}" + (": IT LAGS" if self.is_late else "")
+        said = f"{self.witnessed} of {self.size} entries are witnessed, last {moment(self.at * 1_000_000) or 'never'}"
+        return said + (": IT LAGS" if self.is_late else "")
 
 
 def lag_of(ledger: Path, place: WitnessPlace) -> Lag:

@@ -62,7 +62,7 @@ class LockVerbs:
         ended = await self._sessions.lock(lock)
         call.trail.outcome(200, detail={"lock": lock.id, "ended": ended}, changing=True)
         is_known = not asked.person or asked.person in self._rulebook.rules.people.by_name
-        return {**msgspec.to_builtins(lock), "ended": ended, "is_known": is_known}
+        return {**_told(lock), "ended": ended, "is_known": is_known}
 
     async def unlock(self, call: Call) -> Mapping[str, Any]:
         """Take a lock away before its time."""
@@ -80,7 +80,7 @@ class LockVerbs:
     async def locks(self, call: Call) -> Mapping[str, Any]:
         """Every lock that the caller may know of, the oldest first."""
         call.trail.action = LIST
-        shown = [msgspec.to_builtins(lock) for lock in self._sessions.locks.every() if self._may(call.principal, LIST, lock)]
+        shown = [_told(lock) for lock in self._sessions.locks.every() if self._may(call.principal, LIST, lock)]
         call.trail.outcome(200, detail={"shown": len(shown)}, changing=False)
         return {"locks": shown}
 
@@ -96,6 +96,11 @@ class LockVerbs:
 
     def _may(self, principal: Principal, action: str, lock: Lock) -> bool:
         return decide(Ask(principal, action, _resource(lock)), self._rulebook.rules.policies).is_allowed
+
+
+def _told(lock: Lock) -> Mapping[str, Any]:
+    """A lock as callers get it: beside its seconds the microseconds that times are elsewhere."""
+    return {**msgspec.to_builtins(lock), "at_us": lock.at * 1_000_000, "until_us": lock.until * 1_000_000}
 
 
 def _resource(lock: Lock) -> Resource:

@@ -19,7 +19,7 @@ from dockwarden.engine.finding import masked
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS
 from dockwarden.tape.custody import Custody
-from dockwarden.tape.exported import Exported, FormName
+from dockwarden.tape.exported import CASTS, Exported, FormName
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import Row, rows
 from dockwarden.tape.frames import Frame
@@ -39,7 +39,6 @@ from dockwarden.words.principal import Principal
 LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
 BYTES = b"application/octet-stream"
-CASTS: Mapping[str, FormName] = {"asciicast": "v3", "asciicast-v2": "v2"}
 AT_ONCE, BYTES_AT_ONCE = 64, 256 << 10
 UNSEEN = frozenset({State.WAITING, State.PAUSED})
 
