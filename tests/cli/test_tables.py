@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 from collections.abc import Iterator
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.text import Text
 
 from dockwarden.cli.commands import COMMANDS, load
@@ -30,11 +34,14 @@ def test_what_others_wrote_is_neither_markup_nor_a_command_to_the_terminal(capsy
     ]
 
 
-def test_a_narrow_terminal_breaks_words_and_never_an_id(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "20")
-    show(("id", "what"), [("0123456789", "a" * 20)], whole={"id"})
+@pytest.mark.parametrize(("columns", "breaks_at"), [("10", 20), ("60", 30)])
+def test_a_long_cell_is_broken_in_its_column_and_a_short_one_never(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, breaks_at: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    show(("id", "what"), [("0" * 28, "a" * 40)])
 
-    assert ["id          what", "0123456789  aaaaaaaa", "            aaaaaaaa", "            aaaa"] == [
+    assert [f"id{' ' * 28}what", f"{'0' * 28}  {'a' * breaks_at}", f"{' ' * 30}{'a' * (40 - breaks_at)}"] == [
         line.rstrip() for line in capsys.readouterr().out.splitlines()
     ]
 
@@ -57,3 +64,12 @@ def test_a_person_goes_by_one_name_in_every_command() -> None:
     shown = {option for _, command in commands() for param in command.params if not getattr(param, "hidden", False) for option in param.opts}
 
     assert (True, False) == ("--person" in shown, "--who" in shown)
+
+
+@given(st.lists(st.lists(st.integers(0, 90), min_size=3, max_size=3), min_size=1, max_size=4), st.integers(1, 120))
+def test_no_character_is_lost_whatever_the_width(sizes: list[list[int]], width: int) -> None:
+    with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(out := io.StringIO()):
+        patched.setenv("COLUMNS", str(width))
+        show(("one", "two", "three"), [[letter * size for letter, size in zip("xy字", row, strict=True)] for row in sizes])
+
+    assert [sum(row[number] for row in sizes) for number in range(3)] == [out.getvalue().count(letter) for letter in "xy字"]

@@ -212,7 +212,7 @@ def _show(found: list[Entry], as_json: bool) -> None:
         for entry in found:
             typer.echo(msgspec.json.encode(entry).decode())
         return
-    show(("time", "person", "what", "about", "came of it", "why"), map(_cells, found), whole={"time"})
+    show(("time", "person", "what", "about", "came of it", "why"), map(_cells, found))
 
 
 def _cells(entry: Entry) -> tuple[str | Text, ...]:

@@ -59,7 +59,7 @@ def locks(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
         return
-    show(("id", "person", "target", "by", "until", "reason"), map(_cells, found), "nothing is locked that you may know of", whole={"id"})
+    show(("id", "person", "target", "by", "until", "reason"), map(_cells, found), "nothing is locked that you may know of")
 
 
 def _cells(lock: Mapping[str, Any]) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def search(
         typer.echo(json.dumps(found["sessions"]))
     else:
         columns = ("id", "person", "kind", "target", "started", "exit", "what")
-        show(columns, map(_cells, found["sessions"]), "no session that you may find is so", whole={"id", "started"})
+        show(columns, map(_cells, found["sessions"]), "no session that you may find is so")
     _say_what_is_left_out(found, limit)
 
 

@@ -232,7 +232,7 @@ def _show(record: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(record))
         return
     columns = ("version", "state", "labels", "made", "by", "bytes")
-    show(columns, map(_version, reversed(record["versions"])), whole={"made"}, right={"version", "bytes"})
+    show(columns, map(_version, reversed(record["versions"])), right={"version", "bytes"})
 
 
 def _version(one: dict[str, Any]) -> tuple[str, ...]:

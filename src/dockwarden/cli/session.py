@@ -44,7 +44,7 @@ def list_(
         typer.echo(json.dumps(found))
         return
     columns = ("id", "person", "kind", "target", "started", "length", "state", "watched by")
-    show(columns, map(_cells, found), "no session was recorded yet that you may know of", whole={"id", "started"})
+    show(columns, map(_cells, found), "no session was recorded yet that you may know of")
     for row in found:
         for note in _notes(row):
             typer.echo(f"{row['id']}: {note}")
