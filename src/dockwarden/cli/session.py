@@ -86,12 +86,15 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _state(row: Mapping[str, Any]) -> str:
-    """A session's state in a table: whether it is held, and where it is."""
-    return str(row["state"]) + (", held" if row["holds"] else "") + (", in the store alone" if row["is_away"] else "")
+    """A session's state in a table: who ended it if it did not end by itself, whether it is held, and where it is."""
+    state = f"killed by {row['killed']['by']}" if row["killed"] and row["state"] == "ended" else str(row["state"])
+    return state + (", held" if row["holds"] else "") + (", in the store alone" if row["is_away"] else "")
 
 
 def _notes(row: Mapping[str, Any]) -> Iterator[str]:
-    """Who holds a session and who deleted it, when, and why."""
+    """Who killed a session, who holds it and who deleted it, when, and why."""
+    if killed := row["killed"]:
+        yield f"killed {moment(killed['at'])} by {killed['by']}" + (f": {killed['why']}" if killed["why"] else "")
     if gone := row["deleted"]:
         yield f"deleted {moment(gone['at'])} by {gone['by']}: {gone['why']}" + (f" ({gone['rule']})" if gone["rule"] else "")
     for one in row["holds"]:

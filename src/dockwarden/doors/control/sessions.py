@@ -24,6 +24,7 @@ from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import Row, rows
 from dockwarden.tape.frames import Frame
 from dockwarden.tape.keys import TapeKeys
+from dockwarden.tape.marks import mark_killed
 from dockwarden.tape.opening import Opening, unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.recorder import Recorder
@@ -129,12 +130,13 @@ class SessionVerbs:
     async def kill(self, call: Call) -> Mapping[str, Any]:
         """End a session: its stream, and what runs behind it."""
         asked = call.read(Kill)
-        await self.judge(call, KILL, asked.id, {"why": masked(asked.why[:200])})
+        why = asked.why[:200]
+        await self.judge(call, KILL, asked.id, {"why": masked(why)})
         session = self._sessions.live.get(asked.id)
         if session is None:
             raise Malformed("session.over", f"session {asked.id} is over already")
-        reason = f": {asked.why[:200]}" if asked.why else ""
-        await session.end(f"ended by {call.principal.name}{reason}")
+        await session.end(f"ended by {call.principal.name}" + (f": {why}" if why else ""))
+        await asyncio.to_thread(mark_killed, self._recorder.shelf.path(asked.id), call.principal.name, masked(why))
         call.trail.outcome(200, changing=True)
         return {"id": asked.id}
 
