@@ -208,6 +208,8 @@ def test_explain_says_how_a_deed_on_a_host_comes_out(config: Path, words: list[s
         (["ssh.shell", "web", "ls"], "write ssh.shell [LOGIN%]HOST"),
         (["ssh.sftp.read", "web"], "write ssh.sftp.read [LOGIN%]HOST PATH"),
         (["ssh.forward.local", "web", "db"], "write PLACE:PORT"),
+        (["ssh.shell", "alice%deploy%web"], "'alice%deploy' is no account's name"),
+        (["ssh.shell", "container.shop"], "write -- docker exec -it shop sh"),
     ],
 )
 def test_a_deed_on_a_host_that_cannot_be_meant_says_how_to_write_it(config: Path, words: list[str], says: str) -> None:

@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dockwarden.cli.supposed import Judged
 from dockwarden.doors.docker.judge import Judgement
-from dockwarden.doors.ssh.files.operations import Deed, plain
-from dockwarden.doors.ssh.names import SEPARATOR
+from dockwarden.doors.ssh.files.operations import Deed, plain, shown
+from dockwarden.doors.ssh.names import CONTAINER, SEPARATOR
 from dockwarden.engine.facts import Facts
-from dockwarden.hosts.hosts import Host
+from dockwarden.hosts.hosts import LOGIN, Host
 from dockwarden.policy.explain import explain
 from dockwarden.policy.load import PolicySet
 from dockwarden.policy.schema import SSH_ACTIONS, SSH_FORWARD, SSH_READ, SSH_WRITE
@@ -55,10 +56,14 @@ def read_deed(words: Sequence[str], hosts: Mapping[str, Host], *, door: str = ""
     login, _, name = where.rpartition(SEPARATOR)
     if not name or len(rest) != bool(needed):
         raise BadConfig(action, "does not say what it is done to, or says more", f"write {action} [LOGIN%]HOST {needed}".rstrip())
+    if name.startswith(CONTAINER):
+        raise BadConfig(action, f"{name} is a container, and going into it is an exec", f"write -- docker exec -it {name.removeprefix(CONTAINER)} sh")
+    if login and not LOGIN.fullmatch(login):
+        raise BadConfig(action, f"{login!r} is no account's name", f"write {action} LOGIN%{name}")
     host = hosts.get(name)
     facts = Facts(via="ssh", door=door, login=login or (host.login if host else ""), reaches_engine=reaches_engine)
     if action in FILE_DEEDS:
-        facts = replace(facts, file=(str(FILE_DEEDS[action]), plain(rest[0]), ""))
+        facts = replace(facts, file=(str(FILE_DEEDS[action]), plain(shown(os.fsencode(rest[0]))), ""))
     elif needed:
         facts = replace(facts, forward=_place(rest[0]))
     return HostDeed(action, name, host, facts)
