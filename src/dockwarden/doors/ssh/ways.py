@@ -30,14 +30,13 @@ from dockwarden.doors.ssh.inside import InsideLink, api_end, container_end
 from dockwarden.doors.ssh.joint import Joint
 from dockwarden.doors.ssh.line import Line
 from dockwarden.doors.ssh.names import Wanted
-from dockwarden.doors.ssh.session import SshSession, Wish
+from dockwarden.doors.ssh.session import Program, SshSession
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.obligations import Recording
 from dockwarden.hosts.hosts import LOGIN, Host
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SSH_EXEC, SSH_FILES, SSH_FORWARD, SSH_READ, SSH_SHELL, SSH_WRITE
-from dockwarden.tape.admission import Admitted
-from dockwarden.tape.admission import Wish as SessionWish
+from dockwarden.tape.admission import Admitted, Wish
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
 from dockwarden.tape.opening import Opening
@@ -110,18 +109,18 @@ class PersonWays:
 
     async def begin(self, session: SshSession) -> None:
         """See `session.Ways`."""
-        wanted, wish = self._wanted, session.wish
+        wanted, program = self._wanted, session.program
         try:
             self._still()
         except Refused as error:
             self.trail("ssh.open").refused(error)
             raise
-        if wish.is_dial_stdio and not wanted.host and not wanted.container:
+        if program.is_dial_stdio and not wanted.host and not wanted.container:
             session.joined(await api_end(session.joint, self._inside))
         elif wanted.container:
-            if wish.subsystem:
-                raise Forbidden("ssh.not_open", f"{wish.subsystem} goes to hosts; into a container files go by docker cp")
-            end = await container_end(session.joint, self._inside, wanted.container, wish.command or "", wish.terminal, wish.size[:2])
+            if program.subsystem:
+                raise Forbidden("ssh.not_open", f"{program.subsystem} goes to hosts; into a container files go by docker cp")
+            end = await container_end(session.joint, self._inside, wanted.container, program.command or "", program.terminal, program.size[:2])
             session.joined(end)
             end.start()
         elif wanted.host:
@@ -130,31 +129,31 @@ class PersonWays:
             raise Forbidden("ssh.no_place", self._no_place())
 
     async def _to_host(self, session: SshSession) -> None:
-        wish = session.wish
-        copy = None if wish.terminal or wish.command is None or len(wish.command) > LONGEST_COPY else read_scp(wish.command.encode())
-        action = SSH_FILES if wish.subsystem or copy else SSH_SHELL if wish.command is None else SSH_EXEC
+        program = session.program
+        copy = None if program.terminal or program.command is None or len(program.command) > LONGEST_COPY else read_scp(program.command.encode())
+        action = SSH_FILES if program.subsystem or copy else SSH_SHELL if program.command is None else SSH_EXEC
         trail = self.trail(action)
         try:
             reached = await self._reached(action, trail)
             host, login, upstream = reached.host, reached.login, reached.upstream.connection
             if copy is not None and copy.hides_folders and self._looks_at_files():
                 raise Forbidden("ssh.hides_folders", "policy looks at folders, and a pattern hides which: name the folder, or copy by sftp")
-            await trail.intent({"login": login, "command": told(wish.words, LONGEST_COMMAND)})
-            columns, rows = wish.size[:2] if wish.terminal else (0, 0)
+            await trail.intent({"login": login, "command": told(program.words, LONGEST_COMMAND)})
+            columns, rows = program.size[:2] if program.terminal else (0, 0)
             opening = self._opening(trail, action, host, login, columns=columns, rows=rows)
-            about = f"{action}: {wish.words}" if wish.words else action
+            about = f"{action}: {program.words}" if program.words else action
             await self._begun(session.joint, opening, about, trail, reached)
             if session.environment:
                 session.joint.said(Kind.MARK, f"environment: {' '.join(session.environment)}")
-            command = os.fsdecode(copy.line) if copy is not None else wish.command
-            options: dict[str, Any] = {"encoding": None, "env": session.environment, "subsystem": wish.subsystem or None, **_terminal(wish)}
+            command = os.fsdecode(copy.line) if copy is not None else program.command
+            options: dict[str, Any] = {"encoding": None, "env": session.environment, "subsystem": program.subsystem or None, **_terminal(program)}
             end = HostEnd(session.joint)
             async with _opening(end):
                 await upstream.create_session(lambda: end, command, **options)
         except Refused as error:
             trail.refused(error)
             raise
-        relay = Relay() if wish.subsystem else ScpRelay(copy) if copy is not None else None
+        relay = Relay() if program.subsystem else ScpRelay(copy) if copy is not None else None
         through = Copying(session.joint, relay, *self._of_files(host, login)) if relay is not None else None
         session.joined(end, through)
 
@@ -305,7 +304,7 @@ class PersonWays:
         """
         host, house = reached.host, self._house
         names = frozenset({host.address, f"{reached.login}@{host.name}"})
-        wish = SessionWish(self._still(), opening, self._source, names, host.labels, reached.context, reached.harden)
+        wish = Wish(self._still(), opening, self._source, names, host.labels, reached.context, reached.harden)
         admitted = house.admissions.admit(wish, house.rulebook.rules.policies)
         if admitted.observed is not None:
             trail.observed(admitted.observed)
@@ -371,11 +370,11 @@ def _action_of(op: FileOp) -> str:
     return SSH_WRITE if Right.WRITE in op.rights else SSH_READ
 
 
-def _terminal(wish: Wish) -> dict[str, Any]:
+def _terminal(program: Program) -> dict[str, Any]:
     """The terminal that the other end is asked for: the client's own, or none."""
-    if not wish.terminal:
+    if not program.terminal:
         return {"request_pty": False}
-    return {"request_pty": "force", "term_type": wish.terminal, "term_size": wish.size, "term_modes": wish.modes}
+    return {"request_pty": "force", "term_type": program.terminal, "term_size": program.size, "term_modes": program.modes}
 
 
 @contextlib.asynccontextmanager
