@@ -44,9 +44,9 @@ def main() -> None:
             done = warden.docker(*words, uid=ALICE)
             text = (done.stdout + done.stderr).replace("\n\nRun 'docker run --help' for more information", "").rstrip()
             console.print(Text(text, style="red" if done.returncode else ""))
-        console.print(Text("root# dockwarden ledger search --who alice --kind refused", style="bold green"))
+        console.print(Text("root# dockwarden ledger search --person alice --kind refused", style="bold green"))
         shown = subprocess.run(
-            [sys.executable, "-m", "dockwarden", "ledger", "search", "--who", "alice", "--kind", "refused", "--config", str(warden.config)],
+            [sys.executable, "-m", "dockwarden", "ledger", "search", "--person", "alice", "--kind", "refused", "--config", str(warden.config)],
             capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "109"},
         )
         for line in shown.stdout.rstrip().splitlines():

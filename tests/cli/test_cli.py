@@ -206,9 +206,28 @@ def test_search_for_a_kind_that_is_none_lists_them(made: Path) -> None:
 
 
 def test_times_have_their_year_and_zone(made: Path) -> None:
-    done = dockwarden("ledger", "tail", "--config", str(made), env={**os.environ, "TZ": "UTC"})
+    done = dockwarden("ledger", "tail", "--config", str(made), env={**os.environ, "TZ": "Asia/Tokyo"})
 
-    assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC ", done.stdout, re.M), done.stdout
+    assert re.search(r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ ", done.stdout, re.M), done.stdout
+
+
+def test_a_person_is_looked_for_by_the_option_s_former_name_too(made: Path) -> None:
+    found = [dockwarden("ledger", "search", option, "nobody", "--config", str(made)) for option in ("--person", "--who")]
+
+    assert [(0, ""), (0, "")] == [(done.returncode, done.stdout) for done in found]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--format", "mp4"], "--format: 'mp4' is none; there are asciicast, asciicast-v2 and raw"),
+        (["--format", "raw", "--stream", "all"], "--stream: 'all' is none; there are out, err, in, both"),
+    ],
+)
+def test_an_export_in_a_form_that_is_none_says_which_there_are(made: Path, words: list[str], says: str) -> None:
+    done = dockwarden("session", "export", "20260131-120000-0123456789ab", *words, "--config", str(made))
+
+    assert (3, True) == (done.returncode, says in done.stderr), done.stderr
 
 
 def test_policy_check_names_a_file_that_is_not_read_and_a_door_s_person_whom_nobody_has(made: Path) -> None:

@@ -156,6 +156,76 @@ def test_explain_refuses_what_cannot_be_meant_with_exit_3_in_one_line(config: Pa
     assert 1 == len(done.stderr.strip().splitlines())
 
 
+HOSTS = """
+[hosts.web]
+address = "10.0.0.5:22"
+login = "deploy"
+host_keys = ["ssh-ed25519 AAAA"]
+secret = "hosts/web/deploy"
+[hosts.shop]
+address = "10.0.0.6:22"
+login = "deploy"
+host_keys = ["ssh-ed25519 AAAA"]
+certificate = true
+labels = { production = "yes" }
+"""
+REPORTS = """
+@id("alice-fetches-reports")
+permit (principal == User::"alice", action == Action::"ssh.sftp.read", resource == Host::"web")
+when { context.file.path like "/srv/reports/*" && context.login == "backup" };
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["ssh.shell", "web"], 0, ["web as deploy  ssh.shell: PERMIT", "ssh-operators", "no host was asked"]),
+        (["ssh.exec", "root%web"], 0, ["web as root  ssh.exec: PERMIT", "login    root"]),
+        (["ssh.shell", "shop"], 2, ["REFUSE", "ssh.shell on shop as deploy is refused for alice", 'resource.hasTag("production")']),
+        (["--reaches-engine", "ssh.shell", "web"], 2, ["ssh-reaches-no-engine", "past every policy", "Engine's own socket is reached"]),
+        (["ssh.forward.local", "web", "db.internal:5432"], 2, ["forward  db.internal:5432", "admins-everything"]),
+        (["ssh.sftp.read", "backup%web", "/srv/./reports//today"], 0, ["alice-fetches-reports", "file     read /srv/reports/today"]),
+        (["ssh.shell", "nosuch"], 0, ["nosuch as its login", "hosts.toml has no nosuch"]),
+    ],
+)
+def test_explain_says_how_a_deed_on_a_host_comes_out(config: Path, words: list[str], code: int, says: list[str]) -> None:
+    (config.parent / "hosts.toml").write_text(HOSTS)
+    (config.parent / "policies" / "reports.cedar").write_text(REPORTS)
+    options = [word for word in words if word.startswith("--")]
+    done = policy("explain", "--config", str(config), "--as", "alice", "--group", "operators", *options, "--", *words[len(options) :])
+
+    assert code == done.returncode, done.stdout + done.stderr
+    for text in says:
+        assert text in done.stdout, (text, done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ssh", "web"], "name the action and the host: ssh.shell or"),
+        (["ssh.shel", "web"], "is no action on a host"),
+        (["ssh.shell"], "write ssh.shell [LOGIN%]HOST"),
+        (["ssh.shell", "web", "ls"], "write ssh.shell [LOGIN%]HOST"),
+        (["ssh.sftp.read", "web"], "write ssh.sftp.read [LOGIN%]HOST PATH"),
+        (["ssh.forward.local", "web", "db"], "write PLACE:PORT"),
+        (["ssh.shell", "alice%deploy%web"], "'alice%deploy' is no account's name"),
+        (["ssh.shell", "container.shop"], "write -- docker exec -it shop sh"),
+    ],
+)
+def test_a_deed_on_a_host_that_cannot_be_meant_says_how_to_write_it(config: Path, words: list[str], says: str) -> None:
+    done = policy("explain", "--config", str(config), "--as", "adam", "--", *words)
+
+    assert (3, True) == (done.returncode, says in done.stderr), done.stderr
+
+
+def test_a_deed_on_a_host_is_explained_as_json(config: Path) -> None:
+    (config.parent / "hosts.toml").write_text(HOSTS)
+    done = policy("explain", "--config", str(config), "--as", "alice", "--json", "--", "ssh.shell", "web")
+    said = json.loads(done.stdout)
+
+    assert (2, "refuse", "ssh.shell", "web", "deploy") == (done.returncode, said["verdict"], said["action"], said["resource"]["name"], said["facts"]["login"])
+
+
 def test_without_settings_the_starter_policies_judge_a_developer(tmp_path: Path) -> None:
     if Path("/etc/dockwarden/dockwarden.toml").exists():
         pytest.skip("this host has settings")

@@ -230,6 +230,9 @@ def test_a_session_is_watched_while_it_lasts_and_ended_from_outside(warden: Ward
         assert b"dockwarden: ended by root: enough of it" in terminal.shown
         seen, _ = watcher.communicate(timeout=10)
         left = warden.docker("top", "watched", "-o", "pid,args").stdout
+        told = cli(warden, "session", "list").stdout
+        assert any(line.startswith(id) and "killed by root" in line for line in told.splitlines()), told
+        assert any(line.startswith(f"{id}: killed 20") and line.endswith("Z by root: enough of it") for line in told.splitlines()), told
     shown = b"".join(base64.b64decode(json.loads(line)[2]) for line in seen.splitlines()[1:] if json.loads(line)[1] == 1)
     assert b"before-2" in shown
     assert b"after-4" in shown

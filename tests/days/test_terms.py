@@ -213,6 +213,7 @@ def test_a_lock_ends_refuses_survives_a_kill_and_is_taken_away(strict: Warden) -
         assert 1 == lock["ended"]
         terminal.end()
         assert b"sessions of alice are locked until " in terminal.shown
+        assert [("olga", "her laptop was stolen")] == [(row["killed"]["by"], row["killed"]["why"]) for row in listed(strict) if row["killed"]]
         for words in (("exec", "locked", "true"), ("exec", "-d", "locked", "true"), ("run", "--rm", "busybox", "true")):
             done = strict.docker(*words)
             assert done.returncode != 0

@@ -31,7 +31,6 @@ from typing import Any, cast
 
 import pyrage
 
-from dockwarden.cli.session import known_tapes
 from dockwarden.doors.ssh import joint as joints
 from dockwarden.doors.ssh.joint import Ending, Joint
 from dockwarden.ledger.entry import Entry
@@ -52,7 +51,7 @@ from dockwarden.tape.segment import Segment
 from dockwarden.tape.sessions import Session
 from dockwarden.tape.shelf import Reels, Shelf
 from dockwarden.tape.terms import Patience
-from dockwarden.tape.verify import check_tape
+from dockwarden.tape.verify import check_tape, known_tapes
 from dockwarden.tape.vigil import Vigil
 from dockwarden.wiring.tapes import end_found_tapes
 from dockwarden.words.principal import Principal

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from dockwarden.cli.session import known_tapes
 from dockwarden.ledger.segments import entries
 from dockwarden.tape import copies
 from dockwarden.tape.custody import TRY_AGAIN_S, Custody, Lag, unstored_in
@@ -23,7 +22,7 @@ from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.retention import DAY_US, Rules
 from dockwarden.tape.shelf import Shelf, reels_of
-from dockwarden.tape.verify import check_kept, check_tape
+from dockwarden.tape.verify import check_kept, check_tape, known_tapes
 from dockwarden.words.errors import Refused
 from fixtures.bucket import Memory, bucket
 from tape.conftest import Studio

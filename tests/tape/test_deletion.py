@@ -12,7 +12,6 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from dockwarden.cli.session import known_tapes
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import make_key, read_public_key
 from dockwarden.ledger.writer import Ledger
@@ -25,7 +24,7 @@ from dockwarden.tape.marks import DELETED, DELETING, HOLDS
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.retention import Rules
 from dockwarden.tape.shelf import REEL_BYTES, Shelf, reels_of
-from dockwarden.tape.verify import check_kept
+from dockwarden.tape.verify import check_kept, known_tapes
 from dockwarden.words.principal import Principal
 from fixtures.crash import in_a_child, killed_at
 from tape.conftest import NO_TAPE, PERMISSIVE

@@ -13,6 +13,7 @@ from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.segments import newest
 from dockwarden.tape.found import Ends, end_found, rows, tail_of
 from dockwarden.tape.frames import Kind
+from dockwarden.tape.marks import KILLED, mark_killed
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.shelf import Shelf, reels_of
@@ -91,3 +92,24 @@ async def test_one_that_cannot_be_read_is_listed_and_says_so(studio: Studio) -> 
     (folder / "opening.json").write_bytes(b"{")
     (row,) = rows(Shelf(folder.parent))
     assert row.state.startswith("unreadable")
+
+
+async def test_who_killed_a_session_is_in_its_row_and_stays_when_the_tape_gets_its_end(studio: Studio) -> None:
+    folder = await abandoned(studio, 1)
+    shelf = Shelf(folder.parent)
+    assert [None] == [row.killed for row in rows(shelf)]
+
+    mark_killed(folder, "root", "enough")
+    end_found(shelf, folder.name, studio.ledger.vouch, 5)
+
+    assert [("cut off", "root", "enough")] == [(row.state, row.killed.by, row.killed.why) for row in rows(shelf) if row.killed]
+    assert "" == check_tape(folder, studio.public).wrong
+
+
+async def test_a_mark_that_cannot_be_written_keeps_nobody_from_ending_a_session(studio: Studio) -> None:
+    folder = await abandoned(studio, 1)
+    (folder / f"{KILLED}.part").mkdir()
+
+    mark_killed(folder, "root", "enough")
+
+    assert [None] == [row.killed for row in rows(Shelf(folder.parent))]

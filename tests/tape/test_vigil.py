@@ -152,7 +152,7 @@ async def test_a_lock_ends_whom_it_is_about_and_whoever_begins_after_it_is_refus
         sessions.attend(one)
     lock = new_lock("alice", "", "a rest", "olga", 0)
 
-    assert 1 == await sessions.lock(lock)
+    assert 1 == len(await sessions.lock(lock))
     assert ([f"END {lock.words}"], []) == (screens[0].deeds, screens[1].deeds)
     sessions.leave(alice)
     late, _ = vigil(Terms(), Screen())

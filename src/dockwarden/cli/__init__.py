@@ -1,6 +1,17 @@
 """The command line: `dockwarden NOUN VERB`, one noun a file; which there are is in commands.py.
 
 Exit codes: 0 done, 1 failed, 2 refused by policy, 3 invalid input (an unknown option, too). It asks the same core as the doors and decides nothing.
+
+What holds for every command, so that who knows one knows the others:
+
+- A list is a table (tables.py), the same on a terminal and into a pipe: what is printed never depends on who reads it. `--json` beside it is
+  for programs: one JSON document, or an object a line where there may be no end to them (`ledger tail`, `search`).
+- A moment is `2026-01-31T12:00:00Z` for people (words/moment.py). In JSON it is an integer, microseconds since 1970, in a new key one that ends in
+  `_us`. A key that is there is never renamed, and never means something else: `session locks` and `ledger witness` began with seconds in
+  `at` and `until`, `vault status` with words in `ends`; each has its `_us` beside it.
+- A moment that is asked for (`--since`, `--until`) is an age, or ISO 8601; without a zone it is this machine's own.
+- A person is `--person`, a host or container `--target`, a reason that stays on record `--reason`. `--as` is who is supposed to ask.
+- A word of a few is checked before anything is asked for, and the error says which there are.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dockwarden.cli.supposed import Judged
@@ -24,8 +24,8 @@ MAY_BE_TAKEN = (
 MARKS = {"permit": "PERMIT", "refuse": "REFUSE", "hide": "NOT THERE", "malformed": "MALFORMED"}
 
 
-def in_lines(judged: Sequence[Judged], asked: int) -> Iterator[str]:
-    """The calls of a line one after the other; those that come after a refusal are never made."""
+def in_lines(judged: Sequence[Judged], asked: int, supposed: Iterable[str] = SUPPOSED) -> Iterator[str]:
+    """The calls of a line one after the other; those that come after a refusal are never made. `supposed` is what was not asked."""
     for number, one in enumerate(judged, 1):
         yield f"{f'{number}. ' if asked > 1 else ''}{one.call}  {one.action}: {MARKS[one.outcome]}"
         yield from (f"   {line}" if line else "" for line in _details(one))
@@ -33,7 +33,7 @@ def in_lines(judged: Sequence[Judged], asked: int) -> Iterator[str]:
     if left:
         yield f"{left} more call{'s' if left > 1 else ''} would follow; a client stops at the first that is refused"
     yield ""
-    yield from SUPPOSED
+    yield from supposed
 
 
 def _details(one: Judged) -> Iterator[str]:
@@ -77,6 +77,12 @@ def facts_in_lines(facts: Facts, *, is_told: bool) -> Iterator[str]:
         yield f"names    it gives or fetches a name that is {', '.join(sorted(facts.moves))}"
     if facts.binds:
         yield f"binds    {facts.binds}"
+    if facts.login:
+        yield f"login    {facts.login}" + (", from which the Engine's own socket is reached" if facts.reaches_engine else "")
+    if facts.forward[0]:
+        yield f"forward  {facts.forward[0]}:{facts.forward[1]}"
+    if facts.file[0]:
+        yield f"file     {facts.file[0]} {facts.file[1]}"
     if facts.ports:
         yield f"ports    {', '.join(map(str, sorted(facts.ports)))}"
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
+from dockwarden.cli.tables import show
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
 
@@ -62,13 +62,12 @@ def list_(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "address", "login", "by", "labels"):
-        table.add_column(column)
-    for host in found:
-        labels = " ".join(f"{key}={value}" for key, value in host["labels"].items())
-        table.add_row(host["name"], host["address"], host["login"], "certificate" if host["certificate"] else host["secret"], labels)
-    Console().print(table if found else "no host that you may know of")
+    show(("name", "address", "login", "by", "labels"), map(_cells, found), "no host that you may know of")
+
+
+def _cells(host: Mapping[str, Any]) -> tuple[str, ...]:
+    labels = " ".join(f"{key}={value}" for key, value in host["labels"].items())
+    return host["name"], host["address"], host["login"], "certificate" if host["certificate"] else host["secret"], labels
 
 
 @app.command()

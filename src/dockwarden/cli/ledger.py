@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
-import os
+import dataclasses
+import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +13,11 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
-from dockwarden.cli.options import USUAL_PLACE, Config
+from dockwarden.cli.options import USUAL_PLACE, AsJson, Config, FormerPerson, Person
 from dockwarden.cli.outsider import WRITE_KEY, Key, PublicKey, believed, kept_checkpoints, ledger_folder, verifier_key
+from dockwarden.cli.tables import show
 from dockwarden.cli.words import broken, micros, printable
 from dockwarden.ledger.chain import HASH_CHARS
 from dockwarden.ledger.checkpoint import ledger_key
@@ -31,10 +30,11 @@ from dockwarden.ledger.verify import Verifier
 from dockwarden.ledger.witness import lag_of, read_place
 from dockwarden.settings import load_settings
 from dockwarden.words.errors import BadConfig
+from dockwarden.words.moment import moment
 
 app = typer.Typer(no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON objects, one a line")]
+AsLines = Annotated[bool, typer.Option("--json", help="print JSON objects, one a line")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the ledger's folder or a copy of it, instead of the one that settings name")]
 KINDS = ("intent", "outcome", "read", "refused", "observed", "event", "opened", "closed", "recovered", "retired", "vault")
 OWN_LIFE = frozenset({"checkpoint", "segment"})
@@ -46,7 +46,7 @@ def tail(
     config: Config = USUAL_PLACE,
     count: Annotated[int, typer.Option("-n", help="how many entries")] = 20,
     follow: Annotated[bool, typer.Option("-f", help="go on with new ones as they come")] = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Show the newest entries.
 
@@ -67,18 +67,19 @@ def tail(
 def search(
     config: Config = USUAL_PLACE,
     text: Annotated[str, typer.Argument(help="words that an entry must hold, anywhere")] = "",
-    who: Annotated[str, typer.Option("--who", help="the person")] = "",
+    person: Person = "",
+    who: FormerPerson = "",
     action: Annotated[str, typer.Option("--action", help="the action, or its beginning (container.)")] = "",
     kind: Annotated[str, typer.Option("--kind", help=", ".join(KINDS))] = "",
     call: Annotated[str, typer.Option("--call", help="the id of one call: its intent and its outcome")] = "",
     since: Annotated[str, typer.Option("--since", help="a time (2026-01-31 or 2026-01-31T12:00) or an age (15m, 2h, 7d)")] = "",
     until: Annotated[str, typer.Option("--until", help="as --since")] = "",
     limit: Annotated[int, typer.Option("--limit", help="how many at most, the newest")] = 1000,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Find entries.
 
-    Example: dockwarden ledger search --who alice --kind refused --since 2h
+    Example: dockwarden ledger search --person alice --kind refused --since 2h
     """
     folder = load_settings(config).ledger_dir
     if kind and kind not in KINDS:
@@ -89,7 +90,7 @@ def search(
         if entry.at < first or len(found) >= limit:
             break
         fits = (
-            entry.at <= last and entry.kind not in OWN_LIFE and who in {"", entry.principal} and entry.action.startswith(action)
+            entry.at <= last and entry.kind not in OWN_LIFE and (person or who) in {"", entry.principal} and entry.action.startswith(action)
             and kind in {"", entry.kind} and call in {"", entry.call}
         )
         if fits and (not text or text in msgspec.json.encode(entry).decode()):
@@ -188,7 +189,10 @@ def witness(config: Config = USUAL_PLACE, as_json: AsJson = False) -> None:
         typer.echo("{}" if as_json else "no witness is named in the settings ([ledger] witness)")
         return
     found = lag_of(settings.ledger_dir, read_place(settings.ledger.witness, settings.ledger.witness_key))
-    typer.echo(msgspec.json.encode(found).decode() if as_json else f"{settings.ledger.witness}: {found}")
+    if as_json:
+        typer.echo(json.dumps({**dataclasses.asdict(found), "at_us": found.at * 1_000_000}))
+    else:
+        typer.echo(f"{settings.ledger.witness}: {found}")
     raise typer.Exit(1 if found.is_late else 0)
 
 
@@ -208,21 +212,12 @@ def _show(found: list[Entry], as_json: bool) -> None:
         for entry in found:
             typer.echo(msgspec.json.encode(entry).decode())
         return
-    if not found:
-        return
-    table = Table("time", "who", "what", "about", "came of it", "why", box=None, pad_edge=False)
-    for entry in found:
-        table.add_row(*_cells(entry))
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
-    Console(width=width).print(table)
+    show(("time", "person", "what", "about", "came of it", "why"), map(_cells, found))
 
 
-def _cells(entry: Entry) -> Iterator[Text]:
-    when = datetime.datetime.fromtimestamp(entry.at / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+def _cells(entry: Entry) -> tuple[str | Text, ...]:
     colour = {"refused": "red", "observed": "yellow", "intent": "cyan"}.get(entry.kind, "")
     came = f"{entry.kind} {entry.status or ''}".strip()
     why = str(entry.detail.get("message") or ", ".join(entry.policies) or entry.detail.get("what") or "")
     about = entry.resource if len(entry.resource) < 40 else entry.resource[:22] + "…"
-    cells = ((when, ""), (entry.principal or "-", ""), (entry.action or "-", ""), (about, ""), (came, colour), (why, ""))
-    for text, style in cells:
-        yield Text(printable(text), style=style)
+    return moment(entry.at), entry.principal or "-", entry.action or "-", about, Text(printable(came), style=colour), why

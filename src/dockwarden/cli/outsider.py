@@ -1,4 +1,4 @@
-"""What commands take that work on copied files and a key alone: that key, a folder instead of settings, checkpoints that were kept."""
+"""What commands take that work on copied files and a key alone: that key, an auditor's own, folders instead of settings, kept checkpoints."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from dockwarden.words.errors import BadConfig
 
 Key = Annotated[str, typer.Option("--key", metavar="VKEY", help="the key to believe, as dockwarden ledger key printed it, or a file with it")]
 PublicKey = Annotated[Path | None, typer.Option("--public-key", help="the key to believe, as a file signing.pub; default: the one beside the ledger")]
+Tapes = Annotated[Path | None, typer.Option("--tapes", help="the folder of tapes; default: D/state/tapes")]
+Identity = Annotated[Path | None, typer.Option("--identity", help="an auditor's age key (a file): what is sealed is opened, too")]
 WRITE_KEY = "write what dockwarden ledger key printed: NAME+ID+BASE64"
 
 
@@ -55,4 +57,14 @@ def kept_checkpoints(files: list[Path]) -> dict[str, Signed]:
             found[str(file)] = read_signed(file.read_bytes())
         except BadNote as error:
             raise BadConfig(str(file), str(error), "name a copy of D/state/ledger/tlog/checkpoint") from None
+    return found
+
+
+def age_key(file: Path | None) -> str:
+    """Return the age key in `file`, "" where none is named. Raises: BadConfig: it holds none."""
+    if file is None:
+        return ""
+    found = next((line.strip() for line in file.read_text("ascii").splitlines() if line.startswith("AGE-SECRET-KEY-")), "")
+    if not found:
+        raise BadConfig(str(file), "holds no age key", "name the file that age-keygen made")
     return found

@@ -1,10 +1,10 @@
-"""`dockwarden policy`: check the policies, test them with rows, and explain one call; no Engine is asked."""
+"""`dockwarden policy`: check the policies, test them with rows, and explain one call or deed; no Engine and no host is asked."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -15,12 +15,14 @@ import typer
 from dockwarden.access.host_files import describe_source, our_sockets
 from dockwarden.access.peer import host_groups
 from dockwarden.access.people import People, parse_people
+from dockwarden.cli.deeds import is_deed, judge_deed, read_deed, supposed_of
 from dockwarden.cli.dockerline import Call, Surroundings, read_line
-from dockwarden.cli.explained import as_data, in_lines
+from dockwarden.cli.explained import SUPPOSED, as_data, in_lines
 from dockwarden.cli.options import CONFIG_VARIABLE, USUAL_PLACE, AsJson, Config
 from dockwarden.cli.rows import Row, read_row, read_rows
 from dockwarden.cli.supposed import Judged, World, judge_supposed
 from dockwarden.doors.docker.resolve import HostAccounts
+from dockwarden.hosts.hosts import Host, parse_hosts
 from dockwarden.policy.load import PolicySet, load
 from dockwarden.policy.schema import schema_text
 from dockwarden.settings import Settings, load_settings
@@ -43,7 +45,8 @@ Others = Annotated[list[str] | None, typer.Option("--other", help="suppose that 
 Shared = Annotated[list[str] | None, typer.Option("--shared", help="suppose that this one is for all")]
 Own = Annotated[list[str] | None, typer.Option("--own", help="suppose that this image name is the caller's own")]
 ImageUser = Annotated[str, typer.Option("--image-user", help="suppose that images have this USER")]
-Line = Annotated[list[str] | None, typer.Argument(help="after --: docker run …")]
+Line = Annotated[list[str] | None, typer.Argument(help="after --: docker run …, or ssh.shell HOST (ssh.exec, ssh.sftp.read HOST PATH, …)")]
+Reaches = Annotated[bool, typer.Option("--reaches-engine", help="of a host: suppose that the Engine's own socket can be reached from that login")]
 Files = Annotated[list[Path], typer.Argument(help="files of rows: .toml with [[row]], or .jsonl")]
 ShowAll = Annotated[bool, typer.Option("--all", "-a", help="show the rows that came out as expected, too")]
 
@@ -148,24 +151,37 @@ def schema() -> None:
 @app.command()
 def explain(
     who: Who, line: Line = None, config: MaybeConfig = None, request: RequestFile = None, group: Groups = None, other: Others = None,
-    shared: Shared = None, own: Own = None, image_user: ImageUser = "", as_json: AsJson = False,
+    shared: Shared = None, own: Own = None, image_user: ImageUser = "", reaches_engine: Reaches = False, as_json: AsJson = False,
 ) -> None:
-    """Say how a Docker command line, or one Engine call, would come out, and why. Exits 0 if it is permitted, 2 if not, 3 if it cannot be meant.
+    """Say how a Docker command line, an Engine call, or a deed on a host would come out, and why.
+
+    Exits 0 if it is permitted, 2 if not, 3 if it cannot be meant.
 
     Example: dockwarden policy explain --as alice -- docker run --privileged busybox
+
+    Example: dockwarden policy explain --as alice -- ssh.shell web
     """
     court = _court(config)
+    if line and request is None and is_deed(line):
+        deed = read_deed(line, court.hosts(), door=court.ssh_door, reaches_engine=reaches_engine)
+        judged = [judge_deed(deed, court.principal(who, frozenset(group) if group else None), court.policies)]
+        _say(court, judged, 1, supposed_of(deed), as_json)
+        return
     calls, row = _asked(line, request)
     principal = court.principal(who or (row.who if row else ""), frozenset(group) if group else row.groups if row else None)
     world = replace(
         court.world, others=frozenset(other or ()) | (row.others if row else frozenset()), shared=frozenset(shared or ()),
         own=frozenset(own or ()), image_user=image_user or (row.image_user if row else ""),
     )
-    judged = list(_judged(calls, principal, world, court.policies))
+    _say(court, list(_judged(calls, principal, world, court.policies)), len(calls), SUPPOSED, as_json)
+
+
+def _say(court: Court, judged: list[Judged], asked: int, supposed: Iterable[str], as_json: bool) -> None:
+    """Print how it came out, and exit by it."""
     if as_json:
         typer.echo(json.dumps(as_data(judged), indent=2))
     else:
-        typer.echo("\n".join((*court.notes, *in_lines(judged, len(calls)))))
+        typer.echo("\n".join((*court.notes, *in_lines(judged, asked, supposed))))
     if judged[-1].outcome != "permit":
         raise typer.Exit(REFUSED)
 
@@ -241,6 +257,17 @@ class Court:
     doors: frozenset[str] = frozenset()
     is_starter: bool = False
     notes: tuple[str, ...] = ()
+    settings: Settings | None = None
+
+    @property
+    def ssh_door(self) -> str:
+        """Where people come in by SSH, "" where nobody does."""
+        return next((door.listen for door in self.settings.doors if door.kind == "ssh"), "") if self.settings else ""
+
+    def hosts(self) -> Mapping[str, Host]:
+        """The hosts that there are. Raises: BadConfig, OSError: they cannot be read."""
+        file = self.settings.hosts_file if self.settings else None
+        return parse_hosts(file.read_text("utf-8"), str(file)) if file and file.exists() else {}
 
     def principal(self, name: str, groups: frozenset[str] | None, *, is_known_to_host: bool = True) -> Principal:
         """Who `name` is; "" is nobody.
@@ -278,7 +305,7 @@ def _court(config: Path | None) -> Court:
     settings = load_settings(config or USUAL_PLACE)
     world = replace(_host_world(settings.binds.roots), sockets=our_sockets(settings))
     doors = frozenset(door.as_ for door in settings.doors if door.as_)
-    return Court(load_policies(settings.policy_dir), _people(settings), world, doors)
+    return Court(load_policies(settings.policy_dir), _people(settings), world, doors, settings=settings)
 
 
 def _host_world(roots: tuple[str, ...]) -> World:

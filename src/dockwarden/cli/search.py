@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -12,14 +11,14 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from dockwarden.cli.control import answering, ask
-from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
-from dockwarden.cli.session import app, local_time
-from dockwarden.cli.words import micros, printable
+from dockwarden.cli.options import USUAL_PLACE, AsJson, Config, Person
+from dockwarden.cli.session import app
+from dockwarden.cli.tables import show
+from dockwarden.cli.words import micros
 from dockwarden.settings import load_settings
+from dockwarden.words.moment import moment
 
 FROM_INPUT = "-"
 
@@ -28,7 +27,7 @@ FROM_INPUT = "-"
 def search(
     text: Annotated[str, typer.Argument(metavar="[TEXT]", help='words that were shown; "two words" in quotes stand together; -: from input')] = "",
     config: Config = USUAL_PLACE,
-    person: Annotated[str, typer.Option("--person", help="whose")] = "",
+    person: Person = "",
     target: Annotated[str, typer.Option("--target", help="the host or container: a part of its name, or the beginning of its id")] = "",
     kind: Annotated[str, typer.Option("--kind", help="exec, attach, …")] = "",
     since: Annotated[str, typer.Option("--since", help="begun after: a time (2026-01-31 or 2026-01-31T12:00) or an age (15m, 2h, 7d)")] = "",
@@ -51,8 +50,8 @@ def search(
     if as_json:
         typer.echo(json.dumps(found["sessions"]))
     else:
-        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
-        Console(width=width).print(_table(found["sessions"]) if found["sessions"] else "no session that you may find is so")
+        columns = ("id", "person", "kind", "target", "started", "exit", "what")
+        show(columns, map(_cells, found["sessions"]), "no session that you may find is so")
     _say_what_is_left_out(found, limit)
 
 
@@ -63,16 +62,9 @@ def _say_what_is_left_out(found: Mapping[str, Any], limit: int) -> None:
         typer.echo(f"-- {found['waiting']} sessions are not in the index yet; ask again soon", err=True)
 
 
-def _table(sessions: list[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "person", "kind", "target", "started", "exit", "what"):
-        table.add_column(name, no_wrap=name in {"id", "started"}, overflow="fold")
-    for row in sessions:
-        what = [*map(_hit, row["hits"]), *map(_hit, row["commands"]), *([f"-- {row['said']}"] if row["said"] else [])]
-        known = (row["id"], row["person"], row["kind"], row["target"], local_time(row["started"]), row["exit"])
-        # INVARIANT: what was on a screen is no markup of rich's, and nothing that this terminal obeys
-        table.add_row(*(Text(printable(cell)) for cell in known), Text("\n".join(map(printable, what))))
-    return table
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    what = [*map(_hit, row["hits"]), *map(_hit, row["commands"]), *([f"-- {row['said']}"] if row["said"] else [])]
+    return row["id"], row["person"], row["kind"], row["target"], moment(row["started"]), row["exit"], "\n".join(what)
 
 
 def _hit(hit: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import getpass
 import json
 import sys
@@ -12,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config
 from dockwarden.cli.replace import original, replacement
+from dockwarden.cli.tables import show
 from dockwarden.settings import Settings, load_settings
 from dockwarden.words.errors import BadConfig
+from dockwarden.words.moment import moment
 
 if TYPE_CHECKING:
     from dockwarden.cli.imports import Plan
@@ -102,13 +101,12 @@ def where(path: SecretPath, config: Config = USUAL_PLACE, as_json: AsJson = Fals
     if as_json:
         typer.echo(json.dumps(rows))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("container", "state", "file", "version", "for"):
-        table.add_column(name)
-    for row in rows:
-        version = str(row["version"] or "none, it does not run")
-        table.add_row(row["container"] or row["id"][:12], row["state"], f"/run/secrets/{row['file']}", version, row["for"])
-    Console().print(table if rows else f"no container holds {path}")
+    show(("container", "state", "file", "version", "for"), map(_held, rows), f"no container holds {path}")
+
+
+def _held(row: dict[str, Any]) -> tuple[str, ...]:
+    version = str(row["version"] or "none, it does not run")
+    return row["container"] or row["id"][:12], row["state"], f"/run/secrets/{row['file']}", version, row["for"]
 
 
 @app.command()
@@ -233,10 +231,9 @@ def _show(record: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(record))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("version", "state", "labels", "made", "by", "bytes"):
-        table.add_column(name, justify="right" if name in {"version", "bytes"} else "left")
-    for one in reversed(record["versions"]):
-        made = datetime.datetime.fromtimestamp(one["at_us"] / 1e6, datetime.UTC).astimezone().isoformat(" ", "seconds")
-        table.add_row(str(one["version"]), one["state"], ", ".join(one["labels"]), made, one["by"], str(one["bytes"]))
-    Console().print(table)
+    columns = ("version", "state", "labels", "made", "by", "bytes")
+    show(columns, map(_version, reversed(record["versions"])), right={"version", "bytes"})
+
+
+def _version(one: dict[str, Any]) -> tuple[str, ...]:
+    return str(one["version"]), one["state"], ", ".join(one["labels"]), moment(one["at_us"]), one["by"], str(one["bytes"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,6 +31,9 @@ from dockwarden.policy.load import PolicySet
 from dockwarden.words.ask import Kind, Resource
 from dockwarden.words.errors import Hidden, Malformed, Refused
 from dockwarden.words.principal import Account, Principal
+
+if TYPE_CHECKING:
+    from dockwarden.cli.deeds import HostDeed
 
 SOMEBODY = "somebody-else"
 USUAL_UID = 1000
@@ -60,13 +63,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How one call came out: `permit`, `refuse`, `hide` (the Engine's own 404) or `malformed`.
+    """How one call, or deed on a host, came out: `permit`, `refuse`, `hide` (the Engine's own 404) or `malformed`.
 
     `message` is what the caller would read, "" for a permit. `explanation` is `None` where it never came to policy. `hardened` are
     the fields of the body that obligations would set.
     """
 
-    call: Call
+    call: Call | HostDeed
     outcome: str
     action: str = ""
     message: str = ""

@@ -38,13 +38,10 @@ LABELLED: Mapping[str, tuple[Way, ...]] = {
 """Where a body carries labels, for each action."""
 
 STAMPED: Mapping[str, tuple[Way, ...]] = {
-    "container.create": (("Labels",),),
-    "network.create": (("Labels",),),
-    "volume.create": (("Labels",),),
-    "service.create": (("Labels",), ("TaskTemplate", "ContainerSpec", "Labels")),
-    "service.update": (("Labels",), ("TaskTemplate", "ContainerSpec", "Labels")),
-    "secret.create": (("Labels",),),
-    "config.create": (("Labels",),),
+    action: LABELLED[action]
+    for action in (
+        "container.create", "network.create", "volume.create", "service.create", "service.update", "secret.create", "config.create",
+    )
 }
 """Where ours are written. An image is not stamped: that would make two equal builds differ."""
 

@@ -5,7 +5,6 @@ The ledger never waits for it. Where the disk takes no more, it is told once, an
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from dockwarden.ledger.begin import Begun
 from dockwarden.ledger.checkpoint import Signed
+from dockwarden.ledger.errand import Errand
 from dockwarden.ledger.merkle import leaf_hash
 from dockwarden.ledger.segments import CHAIN_HEAD, Lines, segments
 from dockwarden.ledger.tiles import WIDTH, Edge, bundle, bundle_path
@@ -39,46 +39,20 @@ class Publisher:
         self._edge = Edge()
         self._entries: list[bytes] | None = []
         self._reader: Lines | None = None
-        self._offered: Signed | None = None
         self._pruned = 0
         self._trouble = ""
-        self._wake = threading.Condition()
-        self._is_closing = False
         self.upto = begun.base + begun.stored.size
         """The last entry that the tiles are there for."""
-        self._thread = threading.Thread(target=self._run, name="ledger tiles", daemon=True)
-        self._thread.start()
+        self._errand = Errand("ledger tiles", self._try, every_s=PUBLISH_S, retry_s=RETRY_S)
+        self._errand.start()
 
     def offer(self, signed: Signed) -> None:
         """Let `signed`, a checkpoint whose entries are durable, stand beside its tiles soon; a newer one takes its place."""
-        with self._wake:
-            self._offered = signed
-            self._wake.notify()
+        self._errand.ask(signed)
 
     def close(self) -> None:
         """Publish what was offered, and end the thread."""
-        with self._wake:
-            self._is_closing = True
-            self._wake.notify()
-        self._thread.join(CLOSE_S)
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._offered is not None or self._is_closing)
-                signed, self._offered = self._offered, None
-            if signed is None:
-                return
-            is_done = self._try(signed)
-            if not is_done:
-                self._offer_again(signed)
-            with self._wake:
-                self._wake.wait_for(lambda: self._is_closing, PUBLISH_S if is_done else RETRY_S)
-
-    def _offer_again(self, signed: Signed) -> None:
-        with self._wake:
-            if self._offered is None and not self._is_closing:
-                self._offered = signed
+        self._errand.close(CLOSE_S)
 
     def _try(self, signed: Signed) -> bool:
         try:

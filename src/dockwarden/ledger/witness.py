@@ -12,7 +12,6 @@ import http.client
 import re
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +20,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dockwarden.ledger.checkpoint import Signed
+from dockwarden.ledger.errand import Errand
 from dockwarden.ledger.merkle import consistency_proof
 from dockwarden.ledger.note import COSIGNER, BadNote, Note, NoteKey, read_key, read_signatures
 from dockwarden.ledger.segments import entries
 from dockwarden.ledger.tree import CHECKPOINT, TREE, WITNESSED, MissingTile, Tiles, TreeFiles, read_base, read_published
 from dockwarden.words.errors import BadConfig
+from dockwarden.words.moment import moment
 
 EVERY_S = 10.0
 RETRY_S = 30.0
@@ -81,8 +82,8 @@ class Lag:
     is_late: bool
 
     def __str__(self) -> str:
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.at)) if self.at else "never"
-        return f"{self.witnessed} of {self.size} entries are witnessed, last {when}" + (": IT LAGS" if self.is_late else "")
+        said = f"{self.witnessed} of {self.size} entries are witnessed, last {moment(self.at * 1_000_000) or 'never'}"
+        return said + (": IT LAGS" if self.is_late else "")
 
 
 def lag_of(ledger: Path, place: WitnessPlace) -> Lag:
@@ -104,42 +105,24 @@ class Witness:
     def __init__(self, ledger: Path, place: WitnessPlace, told: Told) -> None:
         self._tree, self._place, self._told = ledger / TREE, place, told
         self._trouble = ""
-        self._wake = threading.Condition()
-        self._is_asked, self._is_closing = True, False
-        self._thread = threading.Thread(target=self._run, name="ledger witness", daemon=True)
+        self._errand = Errand("ledger witness", self._try, every_s=EVERY_S, retry_s=RETRY_S)
 
     def start(self) -> None:
         """Begin to ask. Call once, when the ledger is open."""
-        self._thread.start()
+        self._errand.start()
+        self.wake()
 
     def wake(self) -> None:
         """There is a new checkpoint beside the tiles."""
-        with self._wake:
-            self._is_asked = True
-            self._wake.notify()
+        self._errand.ask(self._tree)
 
     def close(self) -> None:
         """End the thread; an answer that does not come soon is not waited for: it is asked for again."""
-        with self._wake:
-            self._is_closing = True
-            self._wake.notify()
-        self._thread.join(CLOSE_S)
+        self._errand.close(CLOSE_S, is_dropped=True)
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._is_asked or self._is_closing)
-                if self._is_closing:
-                    return
-                self._is_asked = False
-            is_done = self._try()
-            with self._wake:
-                self._is_asked = self._is_asked or not is_done
-                self._wake.wait_for(lambda: self._is_closing, EVERY_S if is_done else RETRY_S)
-
-    def _try(self) -> bool:
+    def _try(self, tree: Path) -> bool:
         try:
-            catch_up(self._tree, self._place)
+            catch_up(tree, self._place)
         except (Unwitnessed, OSError, BadNote, MissingTile, http.client.HTTPException) as error:
             trouble = str(error) or type(error).__name__
             if trouble != self._trouble:

@@ -17,14 +17,14 @@ import msgspec
 from dockwarden.ledger.durable import sync_folder
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import came_to
-from dockwarden.tape.marks import DELETED, HOLDS, STORED, Copied, Stored, absent, digest_of, stored_of, write_mark
+from dockwarden.tape.marks import DELETED, HOLDS, KILLED, STORED, Copied, Stored, absent, digest_of, stored_of, write_mark
 from dockwarden.tape.segment import FRONT_BYTES
 from dockwarden.tape.shelf import NEW, OPENING, Torn, heads_of, reel_name, reels_of
 from dockwarden.tape.store import Absent, Store
 
 OBJECT_BYTES = 4 << 20
 """How long an object gets, unless one segment is longer."""
-MARKS = (HOLDS, DELETED)
+MARKS = (HOLDS, KILLED, DELETED)
 NO_END = 1 << 62
 """As a limit: every segment that is there."""
 

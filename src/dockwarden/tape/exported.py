@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -29,6 +29,7 @@ AT_ONCE = 2
 """So many tapes are walked through at the same time."""
 
 FormName = Literal["v3", "v2", "out", "err", "in", "both"]
+CASTS: Mapping[str, FormName] = {"asciicast": "v3", "asciicast-v2": "v2"}
 STREAMS = {"out": (Kind.OUTPUT,), "err": (Kind.ERROR,), "in": (Kind.INPUT,), "both": (Kind.OUTPUT, Kind.ERROR)}
 
 

@@ -10,7 +10,7 @@ import msgspec
 from dockwarden.ledger.entry import Entry
 from dockwarden.tape import deletion
 from dockwarden.tape.faults import BadSegment
-from dockwarden.tape.marks import Deleted, Hold, Tail, absent, deleted_of, holds_of, stored_of
+from dockwarden.tape.marks import Deleted, Hold, Killed, Tail, absent, deleted_of, holds_of, killed_of, stored_of
 from dockwarden.tape.opening import Opening, hash_of
 from dockwarden.tape.read import opening_of
 from dockwarden.tape.segment import FRONT_BYTES, Flag, Head, Sealer, Sign
@@ -39,6 +39,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     deleted: Deleted | None = None
     stored: int = 0
     is_away: bool = False
+    killed: Killed | None = None
 
 
 def rows(shelf: Shelf) -> Iterator[Row]:
@@ -58,7 +59,7 @@ def _row(folder: Path, opening: Opening) -> Row:
     return Row(
         id=opening.id, person=opening.person, kind=opening.kind, target=opening.target, started=opening.at, ended=tail.ended,
         state="deleted" if deleted else tail.state, segments=tail.segments, head=tail.head, bytes=tail.bytes, holds=holds_of(folder),
-        deleted=deleted, stored=0 if deleted else stored.segments, is_away=stored.is_away and not deleted,
+        deleted=deleted, stored=0 if deleted else stored.segments, is_away=stored.is_away and not deleted, killed=killed_of(folder),
     )  # fmt: skip
 
 

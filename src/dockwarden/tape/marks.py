@@ -1,6 +1,7 @@
 """What is known of a tape besides its segments: who holds it, what of it is in the store, and that it was deleted. Small files in its folder.
 
     holds.json      who wants it kept, and why
+    killed.json     who ended its session from outside, and why
     stored.json     which of its segments are in the store, and whether they are still here
     deleting.json   somebody is about to delete it: the ledger says whether they did
     deleted.json    it is deleted: when, by whom, why, and what it was; signed with the ledger's key
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +26,7 @@ from dockwarden.ledger.durable import sync_folder
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.segment import Sign
 
-HOLDS, STORED, DELETING, DELETED = "holds.json", "stored.json", "deleting.json", "deleted.json"
+HOLDS, KILLED, STORED, DELETING, DELETED = "holds.json", "killed.json", "stored.json", "deleting.json", "deleted.json"
 _PURPOSE = b"dockwarden tape deletion v1\n"
 
 T = TypeVar("T")
@@ -36,6 +38,14 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     at: int
     reason: str
+
+
+class Killed(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody ended the session, by itself or by a lock. `at` is microseconds since 1970. For lists: the ledger has it too, and is believed."""
+
+    by: str
+    at: int
+    why: str
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +117,17 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
 def holds_of(folder: Path) -> tuple[Hold, ...]:
     """Who holds the tape. Raises: BadSegment: the file cannot be read, so nobody knows; OSError."""
     return _read(folder / HOLDS, tuple[Hold, ...]) or ()
+
+
+def killed_of(folder: Path) -> Killed | None:
+    """Who ended its session, if somebody did. Raises: as `holds_of`."""
+    return _read(folder / KILLED, Killed)
+
+
+def mark_killed(folder: Path, by: str, why: str) -> None:
+    """Say so in lists. Never raises: a disk that takes no mark is no reason not to end a session."""
+    with contextlib.suppress(OSError):
+        write_mark(folder, KILLED, Killed(by=by, at=time.time_ns() // 1000, why=why))
 
 
 def stored_of(folder: Path) -> Stored:

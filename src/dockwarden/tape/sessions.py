@@ -66,8 +66,8 @@ class Sessions:
         """Those that are in the thing with this full id."""
         return [session for session in self.live.values() if id in session.about]
 
-    async def lock(self, lock: Lock) -> int:
-        """Let no session be that `lock` is about, from now on; return how many it ended.
+    async def lock(self, lock: Lock) -> list[Vigil]:
+        """Let no session be that `lock` is about, from now on; return the vigils of those that it ended.
 
         Raises:
             Unavailable: `lock.unwritable`; nothing was changed.
@@ -75,4 +75,4 @@ class Sessions:
         await self.locks.add(lock)
         found = [vigil for vigil in self.vigils if lock.fits(vigil.whose.person, vigil.whose.targets)]
         await asyncio.gather(*(vigil.stream.end(lock.words) for vigil in found), return_exceptions=True)
-        return len(found)
+        return found

@@ -2,7 +2,7 @@
 
     tapes/ID/opening.json        what it is of
     tapes/ID/00000001.reel       segments, one after the other; the name is the number of the first
-    tapes/ID/*.json              marks.py: holds, what is in the store, that it was deleted
+    tapes/ID/*.json              marks.py: holds, a kill, what is in the store, that it was deleted
     tapes/ID.new                 one that is being made, or was when its recorder died
     tapes/reserve                room that is kept back, so that a full disk can still take every tape's end
 """

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from dockwarden.ledger.segments import entries
+from dockwarden.tape import deletion
 from dockwarden.tape.faults import BadSegment
-from dockwarden.tape.found import state_of
+from dockwarden.tape.found import ENDS, state_of
 from dockwarden.tape.frames import decode
 from dockwarden.tape.marks import Deleted, deleted_of, stored_of
 from dockwarden.tape.opening import Opening, hash_of, read_opening
@@ -54,6 +56,19 @@ class Checked:
     def state(self) -> str:
         """As `found.state_of`, or `deleted`; `away` where the segments are in the store alone, and were not looked at."""
         return "deleted" if self.deleted else "away" if self.is_away else state_of(self.flags)
+
+
+def known_tapes(ledger: Path) -> dict[str, Known]:
+    """What the ledger in folder `ledger` says of each tape, and whether a recorded deed took it away."""
+    found: dict[str, Known] = {}
+    for entry in entries(ledger, 0):
+        if entry.kind == "tape" and "tape" in entry.detail:
+            id, what = str(entry.detail["tape"]), entry.detail.get("what")
+            gone = None
+            if what == deletion.WHAT:
+                gone = Gone(entry.at, entry.principal, str(entry.detail["why"]), str(entry.detail.get("rule", "")), entry.seq)
+            found[id] = Known(int(entry.detail["segment"]), bytes.fromhex(entry.detail["head"]), what in ENDS, gone)
+    return found
 
 
 def check_kept(folder: Path, public: Ed25519PublicKey, known: Known | None = None, key: bytes = b"", *, since: int = 0) -> Checked:

@@ -97,6 +97,6 @@ class OutsideKeeper:
     def _token(self) -> dict[str, Any]:
         lease = self._kv.lease
         if lease is None:
-            return {"accepted": False, "ends": "", "renewable": False}
+            return {"accepted": False, "ends": "", "ends_us": 0, "renewable": False}
         ends = datetime.datetime.fromtimestamp(lease.ends_at, datetime.UTC).isoformat(timespec="seconds") if lease.ends_at else "never"
-        return {"accepted": True, "ends": ends, "renewable": lease.is_renewable}
+        return {"accepted": True, "ends": ends, "ends_us": int(lease.ends_at * 1e6), "renewable": lease.is_renewable}

@@ -69,7 +69,7 @@ async def open_control(house: House) -> None:
     hosts = HostVerbs(settings.hosts_file, house.hosts.fresh, house.rulebook)
     sessions = SessionVerbs(recorder, house.sessions, house.tape_keys, keeper, house.rulebook, house.custody)
     house.session_verbs = sessions
-    locks = LockVerbs(house.sessions, house.rulebook)
+    locks = LockVerbs(house.sessions, recorder.shelf, house.rulebook)
     keeping = KeepingVerbs(house.custody, sessions)
     search = SearchVerbs(house.indexer, recorder.shelf, keeper, house.rulebook)
     quota = Quota(keeper, settings.vault.person_paths, settings.vault.person_bytes)

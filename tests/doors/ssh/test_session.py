@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockwarden.doors.ssh.session import CARRIED, LONGEST_COMMAND, Wish
+from dockwarden.doors.ssh.session import CARRIED, LONGEST_COMMAND, Program
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ from dockwarden.doors.ssh.session import CARRIED, LONGEST_COMMAND, Wish
     ],
 )  # fmt: skip
 def test_the_docker_client_asks_for_the_api_in_these_words(command: str | None, is_api: bool) -> None:
-    assert is_api == Wish(command=command).is_dial_stdio
+    assert is_api == Program(command=command).is_dial_stdio
 
 
 @given(st.text())
 def test_any_command_is_the_api_or_a_program(command: str) -> None:
-    wish = Wish(command=command)
-    assert isinstance(wish.words, str)
-    if wish.is_dial_stdio:
+    program = Program(command=command)
+    assert isinstance(program.words, str)
+    if program.is_dial_stdio:
         assert {"docker", "system", "dial-stdio"} <= {word.strip("'\"") for word in command.replace("\\", "").replace("'", "").replace('"', "").split()}
 
 
@@ -49,6 +49,6 @@ def test_no_other_variable_is_carried(name: str) -> None:
 @pytest.mark.alone
 @pytest.mark.parametrize("piece", ["a", "a ", "'a", "-x ", "\\", "://:@", "PASSWORD="])
 def test_the_longest_command_is_understood_at_once(piece: str) -> None:
-    wish, begin = Wish(command=(piece * LONGEST_COMMAND)[:LONGEST_COMMAND]), time.perf_counter()
-    assert (False, True) == (wish.is_dial_stdio, bool(wish.words))
+    program, begin = Program(command=(piece * LONGEST_COMMAND)[:LONGEST_COMMAND]), time.perf_counter()
+    assert (False, True) == (program.is_dial_stdio, bool(program.words))
     assert time.perf_counter() - begin < 1

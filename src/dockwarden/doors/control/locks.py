@@ -6,6 +6,7 @@ and is refused.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,9 @@ from dockwarden.engine.finding import masked
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS, SESSION_LOCK
 from dockwarden.tape.locks import Lock, new_lock
+from dockwarden.tape.marks import mark_killed
 from dockwarden.tape.sessions import Sessions
+from dockwarden.tape.shelf import Shelf
 from dockwarden.words.ask import Ask, Kind, Resource
 from dockwarden.words.duration import LONGEST_S
 from dockwarden.words.errors import Forbidden, Hidden, Malformed
@@ -45,8 +48,8 @@ class OfLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class LockVerbs:
     """The verbs about locks of noun `session`."""
 
-    def __init__(self, sessions: Sessions, rulebook: Rulebook) -> None:
-        self._sessions, self._rulebook = sessions, rulebook
+    def __init__(self, sessions: Sessions, shelf: Shelf, rulebook: Rulebook) -> None:
+        self._sessions, self._shelf, self._rulebook = sessions, shelf, rulebook
 
     def verbs(self) -> dict[str, Verb]:
         """Each verb by its name in the path."""
@@ -59,10 +62,12 @@ class LockVerbs:
         lock = new_lock(asked.person, asked.target, masked(asked.reason), call.principal.name, asked.for_s)
         self._judge(call, lock)
         await call.trail.intent({"lock": msgspec.to_builtins(lock)})
-        ended = await self._sessions.lock(lock)
+        vigils = await self._sessions.lock(lock)
+        await asyncio.to_thread(self._mark, [vigil.id for vigil in vigils if vigil.id], lock)
+        ended = len(vigils)
         call.trail.outcome(200, detail={"lock": lock.id, "ended": ended}, changing=True)
         is_known = not asked.person or asked.person in self._rulebook.rules.people.by_name
-        return {**msgspec.to_builtins(lock), "ended": ended, "is_known": is_known}
+        return {**_told(lock), "ended": ended, "is_known": is_known}
 
     async def unlock(self, call: Call) -> Mapping[str, Any]:
         """Take a lock away before its time."""
@@ -80,9 +85,13 @@ class LockVerbs:
     async def locks(self, call: Call) -> Mapping[str, Any]:
         """Every lock that the caller may know of, the oldest first."""
         call.trail.action = LIST
-        shown = [msgspec.to_builtins(lock) for lock in self._sessions.locks.every() if self._may(call.principal, LIST, lock)]
+        shown = [_told(lock) for lock in self._sessions.locks.every() if self._may(call.principal, LIST, lock)]
         call.trail.outcome(200, detail={"shown": len(shown)}, changing=False)
         return {"locks": shown}
+
+    def _mark(self, ids: list[str], lock: Lock) -> None:
+        for id in ids:
+            mark_killed(self._shelf.path(id), lock.by, lock.reason)
 
     def _judge(self, call: Call, lock: Lock) -> None:
         """Return if the caller may make or undo `lock`. Raises: Forbidden."""
@@ -96,6 +105,11 @@ class LockVerbs:
 
     def _may(self, principal: Principal, action: str, lock: Lock) -> bool:
         return decide(Ask(principal, action, _resource(lock)), self._rulebook.rules.policies).is_allowed
+
+
+def _told(lock: Lock) -> Mapping[str, Any]:
+    """A lock as callers get it: beside its seconds the microseconds that times are elsewhere."""
+    return {**msgspec.to_builtins(lock), "at_us": lock.at * 1_000_000, "until_us": lock.until * 1_000_000}
 
 
 def _resource(lock: Lock) -> Resource:

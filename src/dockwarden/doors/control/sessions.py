@@ -19,11 +19,12 @@ from dockwarden.engine.finding import masked
 from dockwarden.policy.decide import decide
 from dockwarden.policy.schema import SESSION_ACTIONS
 from dockwarden.tape.custody import Custody
-from dockwarden.tape.exported import Exported, FormName
+from dockwarden.tape.exported import CASTS, Exported, FormName
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import Row, rows
 from dockwarden.tape.frames import Frame
 from dockwarden.tape.keys import TapeKeys
+from dockwarden.tape.marks import mark_killed
 from dockwarden.tape.opening import Opening, unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.recorder import Recorder
@@ -39,7 +40,6 @@ from dockwarden.words.principal import Principal
 LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
 BYTES = b"application/octet-stream"
-CASTS: Mapping[str, FormName] = {"asciicast": "v3", "asciicast-v2": "v2"}
 AT_ONCE, BYTES_AT_ONCE = 64, 256 << 10
 UNSEEN = frozenset({State.WAITING, State.PAUSED})
 
@@ -130,12 +130,13 @@ class SessionVerbs:
     async def kill(self, call: Call) -> Mapping[str, Any]:
         """End a session: its stream, and what runs behind it."""
         asked = call.read(Kill)
-        await self.judge(call, KILL, asked.id, {"why": masked(asked.why[:200])})
+        why = asked.why[:200]
+        await self.judge(call, KILL, asked.id, {"why": masked(why)})
         session = self._sessions.live.get(asked.id)
         if session is None:
             raise Malformed("session.over", f"session {asked.id} is over already")
-        reason = f": {asked.why[:200]}" if asked.why else ""
-        await session.end(f"ended by {call.principal.name}{reason}")
+        await session.end(f"ended by {call.principal.name}" + (f": {why}" if why else ""))
+        await asyncio.to_thread(mark_killed, self._recorder.shelf.path(asked.id), call.principal.name, masked(why))
         call.trail.outcome(200, changing=True)
         return {"id": asked.id}
 

@@ -36,8 +36,8 @@ MOST_SIDE = 10_000
 
 
 @dataclass
-class Wish:
-    """What a client asks of one session: a program, a subsystem, or else a shell; in a terminal, or not."""
+class Program:
+    """What a client asks one session to start (RFC 4254 §6.5): a command, a subsystem, or else a shell; in a terminal, or not."""
 
     command: str | None = None
     subsystem: str = ""
@@ -77,12 +77,12 @@ class SshSession(NearChannel, asyncssh.SSHServerSession[bytes]):
 
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
-        self.wish = Wish()
+        self.program = Program()
         self.end: End | None = None
         self.joint: Joint = Joint(self, lambda: ways.over(self.joint))
         self.environment: dict[str, str] = {}
         self._beginning: asyncio.Task[None] | None = None
-        self._size = self._told_size = self.wish.size
+        self._size = self._told_size = self.program.size
         self._resizing: asyncio.TimerHandle | None = None
 
     # --- what the client asks ---
@@ -109,9 +109,9 @@ class SshSession(NearChannel, asyncssh.SSHServerSession[bytes]):
         if self._beginning is not None:
             return False
         columns, rows, width, height = term_size
-        self.wish.terminal = term_type[:LONGEST_TERM] or "dumb"
-        self.wish.size = min(columns or 80, MOST_SIDE), min(rows or 24, MOST_SIDE), width, height
-        self.wish.modes = dict(term_modes)
+        self.program.terminal = term_type[:LONGEST_TERM] or "dumb"
+        self.program.size = min(columns or 80, MOST_SIDE), min(rows or 24, MOST_SIDE), width, height
+        self.program.modes = dict(term_modes)
         return True
 
     def shell_requested(self) -> bool:
@@ -120,24 +120,24 @@ class SshSession(NearChannel, asyncssh.SSHServerSession[bytes]):
 
     def exec_requested(self, command: str) -> bool:
         """A program; without a word it is a shell, and judged as one."""
-        self.wish.command = command or None
+        self.program.command = command or None
         return len(command) <= LONGEST_COMMAND
 
     def subsystem_requested(self, subsystem: str) -> bool:
         """A subsystem: those of the table."""
-        self.wish.subsystem = subsystem
+        self.program.subsystem = subsystem
         return row_of(Where.SUBSYSTEM, subsystem).outcome is not Outcome.REFUSED
 
     def session_started(self) -> None:
         """It was confirmed; the way there begins."""
-        self._size = self._told_size = self.wish.size
+        self._size = self._told_size = self.program.size
         self._beginning = asyncio.ensure_future(self._begin())
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """The terminal has another size."""
         self._size = min(width or 80, MOST_SIDE), min(height or 24, MOST_SIDE), pixwidth, pixheight
         if self._beginning is None:
-            self.wish.size = self._size
+            self.program.size = self._size
         elif self._resizing is None:
             self._resize()
 
@@ -189,7 +189,7 @@ class SshSession(NearChannel, asyncssh.SSHServerSession[bytes]):
     @property
     def is_terminal(self) -> bool:
         """See `sides.Near`."""
-        return bool(self.wish.terminal)
+        return bool(self.program.terminal)
 
     def show(self, data: bytes, *, is_error: bool) -> None:
         """See `sides.Near`."""

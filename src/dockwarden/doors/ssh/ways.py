@@ -27,7 +27,7 @@ from dockwarden.doors.ssh.inside import InsideLink, api_end, container_end
 from dockwarden.doors.ssh.joint import Joint
 from dockwarden.doors.ssh.line import Line
 from dockwarden.doors.ssh.names import Wanted
-from dockwarden.doors.ssh.session import SshSession, Wish
+from dockwarden.doors.ssh.session import Program, SshSession
 from dockwarden.hosts.hosts import Host
 from dockwarden.policy.schema import SSH_EXEC, SSH_FILES, SSH_FORWARD, SSH_SHELL
 from dockwarden.tape.frames import Kind
@@ -78,14 +78,14 @@ class PersonWays:
 
     async def begin(self, session: SshSession) -> None:
         """See `session.Ways`."""
-        wanted, wish = self._wanted, session.wish
+        wanted, program = self._wanted, session.program
         await self._visit.still()
-        if wish.is_dial_stdio and not wanted.host and not wanted.container:
+        if program.is_dial_stdio and not wanted.host and not wanted.container:
             session.joined(await api_end(session.joint, self._inside))
         elif wanted.container:
-            if wish.subsystem:
-                raise Forbidden("ssh.not_open", f"{wish.subsystem} goes to hosts; into a container files go by docker cp")
-            end = await container_end(session.joint, self._inside, wanted.container, wish.command or "", wish.terminal, wish.size[:2])
+            if program.subsystem:
+                raise Forbidden("ssh.not_open", f"{program.subsystem} goes to hosts; into a container files go by docker cp")
+            end = await container_end(session.joint, self._inside, wanted.container, program.command or "", program.terminal, program.size[:2])
             session.joined(end)
             end.start()
         elif wanted.host:
@@ -94,28 +94,28 @@ class PersonWays:
             raise Forbidden("ssh.no_place", await self._visit.places())
 
     async def _to_host(self, session: SshSession) -> None:
-        wish = session.wish
-        copy = None if wish.terminal or wish.command is None or len(wish.command) > LONGEST_COPY else read_scp(wish.command.encode())
-        action = SSH_FILES if wish.subsystem or copy else SSH_SHELL if wish.command is None else SSH_EXEC
+        program = session.program
+        copy = None if program.terminal or program.command is None or len(program.command) > LONGEST_COPY else read_scp(program.command.encode())
+        action = SSH_FILES if program.subsystem or copy else SSH_SHELL if program.command is None else SSH_EXEC
         errand = self._visit.errand(action)
         try:
             place, upstream = await self._reached(errand)
             if copy is not None and copy.hides_folders and place.looks_at_files:
                 raise Forbidden("ssh.hides_folders", "policy looks at folders, and a pattern hides which: name the folder, or copy by sftp")
-            columns, rows = wish.size[:2] if wish.terminal else (0, 0)
-            beginning = Beginning(wish.words, self._reaches_engine, session.joint.is_terminal, columns, rows)
+            columns, rows = program.size[:2] if program.terminal else (0, 0)
+            beginning = Beginning(program.words, self._reaches_engine, session.joint.is_terminal, columns, rows)
             await self._begun(session.joint, errand, beginning, upstream)
             if session.environment:
                 session.joint.said(Kind.MARK, f"environment: {' '.join(session.environment)}")
-            command = os.fsdecode(copy.line) if copy is not None else wish.command
-            options: dict[str, Any] = {"encoding": None, "env": session.environment, "subsystem": wish.subsystem or None, **_terminal(wish)}
+            command = os.fsdecode(copy.line) if copy is not None else program.command
+            options: dict[str, Any] = {"encoding": None, "env": session.environment, "subsystem": program.subsystem or None, **_terminal(program)}
             end = HostEnd(session.joint)
             async with _opening(end):
                 await upstream.connection.create_session(lambda: end, command, **options)
         except Refused as error:
             errand.refused(error)
             raise
-        relay = Relay() if wish.subsystem else ScpRelay(copy) if copy is not None else None
+        relay = Relay() if program.subsystem else ScpRelay(copy) if copy is not None else None
         through = Copying(session.joint, relay, errand.judge, errand.told) if relay is not None else None
         session.joined(end, through)
 
@@ -188,11 +188,11 @@ class PersonWays:
             errand.over(joint.bytes_in, joint.bytes_out, joint.ending.words)
 
 
-def _terminal(wish: Wish) -> dict[str, Any]:
+def _terminal(program: Program) -> dict[str, Any]:
     """The terminal that the other end is asked for: the client's own, or none."""
-    if not wish.terminal:
+    if not program.terminal:
         return {"request_pty": False}
-    return {"request_pty": "force", "term_type": wish.terminal, "term_size": wish.size, "term_modes": wish.modes}
+    return {"request_pty": "force", "term_type": program.terminal, "term_size": program.size, "term_modes": program.modes}
 
 
 @contextlib.asynccontextmanager
