@@ -38,17 +38,18 @@ class CrowdDoor:
         self._desk, self._start, self._told = desk, start, told
         self._loop = asyncio.get_running_loop()
         self._carriers: dict[Reception, Process] = {}
-        self._is_any_ready = asyncio.Event()
+        self._news = asyncio.Event()
+        """Set where a carrier has become ready."""
         self._keeping: list[asyncio.Task[None]] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._sockets: list[socket.socket] = []
         self._is_closing = False
 
     async def open(self) -> None:
-        """Start the carriers, and accept connections once one is there.
+        """Start the carriers, and accept connections once they are there.
 
         Raises:
-            BadConfig: the address cannot be had, or no carrier begins.
+            BadConfig: the address cannot be had, or a carrier does not begin.
         """
         try:
             self._sockets = _listening(self._start.address)
@@ -56,7 +57,9 @@ class CrowdDoor:
             raise not_had(self._start.address, error) from None
         self._keeping = [asyncio.ensure_future(self._keep()) for _ in range(self._start.processes)]
         try:
-            await asyncio.wait_for(self._is_any_ready.wait(), START_S)
+            async with asyncio.timeout(START_S):
+                while len(self._ready()) < self._start.processes:
+                    await self._more()
         except TimeoutError:
             await self.close()
             raise BadConfig("[ssh] processes", "the processes of the SSH door do not begin", "look at what the log says of them") from None
@@ -84,10 +87,17 @@ class CrowdDoor:
             except OSError:  # the client hung up, or we have no more descriptors
                 await asyncio.sleep(FIRST_S)
                 continue
-            while not (ready := [one for one in self._carriers if one.is_ready]):
-                self._is_any_ready.clear()
-                await self._is_any_ready.wait()
+            while not (ready := self._ready()):
+                await self._more()
             min(ready, key=lambda one: one.clients).hand(client)
+
+    def _ready(self) -> list[Reception]:
+        return [one for one in self._carriers if one.is_ready]
+
+    async def _more(self) -> None:
+        """Return when one more is ready."""
+        self._news.clear()
+        await self._news.wait()
 
     # --- carriers ---
 
@@ -122,7 +132,7 @@ class CrowdDoor:
             said = said or why
             _kill(process)
 
-        carrier = Reception(self._desk, ours, over, self._is_any_ready.set)
+        carrier = Reception(self._desk, ours, over, self._news.set)
         self._carriers[carrier] = process
         carrier.tell(self._start)
         if self._is_closing:
