@@ -172,6 +172,9 @@ class SshSettings(Section, frozen=True, kw_only=True):
 
     user_ca: Annotated[tuple[str, ...], _help("SSH authorities (public keys) whose user certificates count, for persons they name")] = ()
     login_s: Annotated[float, _positive("how long, in seconds, a client may take to log in")] = 60.0
+    processes: Annotated[
+        int, msgspec.Meta(ge=1, le=64, description="how many processes carry SSH sessions at each door; 1: the serving process does so itself")
+    ] = 1
 
 
 class SessionSettings(Section, frozen=True, kw_only=True):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.mask import Masker, Needles
-from dockwarden.tape.recorder import Tape
 from dockwarden.tape.typed import Kept, Typed
+
+
+class Takes(Protocol):
+    """A tape, as an intake knows it."""
+
+    def add(self, kind: Kind, data: bytes) -> None:
+        """Take what just happened. Raises: Unavailable: `tape.broken`; it is not recorded."""
+
 
 News = Callable[[], Sequence[bytes] | None]
 """The secrets to be masked from now on, `None` if they are those of the last time. Asked before each piece."""
@@ -21,7 +29,7 @@ def no_news() -> None:
 class Intake:
     """One session's way onto its tape. Every method may raise Unavailable: `tape.broken`; what was passed is not recorded then."""
 
-    def __init__(self, tape: Tape, *, is_terminal: bool, news: News = no_news) -> None:
+    def __init__(self, tape: Takes, *, is_terminal: bool, news: News = no_news) -> None:
         self._tape, self._news = tape, news
         self._needles = Needles()
         self._maskers = {kind: Masker(self._needles) for kind in (Kind.OUTPUT, Kind.ERROR, Kind.INPUT)}

@@ -239,7 +239,7 @@ class Recorder:
             if tape.broken or tape.is_ended:
                 raise _broken(tape)
             if not tape.waiting:
-                tape.oldest_us = frame.at_us
+                tape.oldest_us = tape.now_us  # not the frame's own: it may have come from another process
             tape.waiting.append(frame)
             tape.added += 1
             tape.waiting_bytes += len(frame.data)

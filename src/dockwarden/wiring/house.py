@@ -23,6 +23,7 @@ from dockwarden.doors.lock.ticketed import TicketedLink
 from dockwarden.doors.lock.tickets import Tickets
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.operate.server import OperateServer
+from dockwarden.doors.ssh.crowd.door import CrowdDoor
 from dockwarden.doors.ssh.server import SshDoor
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.doors.volumes.seal import Sealer, read_sealer
@@ -70,7 +71,7 @@ class House:
     servers: list[Server] = field(default_factory=list)
     hosts: PinnedHosts = field(init=False)
     factors: SecondFactors = field(init=False)
-    ssh: list[SshDoor] = field(default_factory=list)
+    ssh: list[SshDoor | CrowdDoor] = field(default_factory=list)
     inside: dict[tuple[str, str], Server] = field(default_factory=dict)
     """Docker doors that listen nowhere: of people who came by SSH, by door and name."""
     keeper: Keeper | OutsideKeeper | None = None

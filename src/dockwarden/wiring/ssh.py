@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from dockwarden.doors.docker.server import Limits, Server
+from dockwarden.doors.ssh.crowd.door import CrowdDoor
+from dockwarden.doors.ssh.crowd.messages import Start
 from dockwarden.doors.ssh.desk import OwnDesk
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.doors.ssh.server import SshDoor, host_key
 from dockwarden.hosts.authority import Authority
+from dockwarden.ledger.entry import Entry
 from dockwarden.settings import DoorSettings, Settings
 from dockwarden.wiring.docker import build_flow
 from dockwarden.wiring.house import House
@@ -32,9 +38,21 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
         door.listen, key, house.rulebook, house.ledger, house.metrics, recorder, house.sessions, keeper, house.hosts, authority,
         lambda principal: _docker_inside(house, door, principal), *admitting(house), house.factors, settings.ssh.user_ca,
     )  # fmt: skip
-    made = SshDoor(door.listen, key, SshHouse(desk, settings.ssh.login_s, _engine_sockets(settings)))
-    await made.open()
+    ssh, sockets = settings.ssh, _engine_sockets(settings)
+    made: SshDoor | CrowdDoor
+    if ssh.processes == 1:
+        made = SshDoor(door.listen, key, SshHouse(desk, ssh.login_s, sockets))
+    else:
+        start = Start(door.listen, key.export_private_key(), ssh.login_s, sockets, ssh.processes, settings.operate.log_level)
+        made = CrowdDoor(desk, start, lambda what, detail: _told(house, what, detail))
     house.ssh.append(made)
+    await made.open()
+
+
+def _told(house: House, what: str, detail: Mapping[str, Any]) -> None:
+    house.log.error(what, **detail)
+    with contextlib.suppress(Refused):
+        house.ledger.append(Entry(kind="event", detail={"what": what, **detail}))
 
 
 def _engine_sockets(settings: Settings) -> tuple[str, ...]:

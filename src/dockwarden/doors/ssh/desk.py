@@ -20,7 +20,7 @@ from dockwarden.doors.docker.server import Server
 from dockwarden.doors.docker.trail import Trail, said
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, plain, shown
-from dockwarden.doors.ssh.house import NOWHERE, Beginning, Kept, Place, Streams
+from dockwarden.doors.ssh.house import NOWHERE, Beginning, Place, Streams
 from dockwarden.doors.ssh.names import Wanted
 from dockwarden.engine.facts import Facts
 from dockwarden.engine.obligations import Recording, parse_obligations
@@ -222,6 +222,15 @@ class OwnVisit:
         """See `house.Visit`: there is nothing to let go of."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnKept:
+    """See `house.Kept`."""
+
+    vigil: Vigil
+    session: Session | None
+    is_strict: bool
+
+
 class OwnErrand:
     """One thing that a client wants of a host. See `house.Errand`."""
 
@@ -285,7 +294,7 @@ class OwnErrand:
 
     # --- it begins ---
 
-    async def open(self, beginning: Beginning, stream: Streams) -> Kept:
+    async def open(self, beginning: Beginning, stream: Streams) -> OwnKept:
         """See `house.Errand`.
 
         Raises:
@@ -312,7 +321,7 @@ class OwnErrand:
             columns=beginning.columns, rows=beginning.rows, detail=detail,
         )  # fmt: skip
 
-    async def _kept(self, admitted: Admitted, beginning: Beginning, stream: Streams) -> Kept:
+    async def _kept(self, admitted: Admitted, beginning: Beginning, stream: Streams) -> OwnKept:
         vigil = self._vigil = Vigil(admitted.whose, admitted.terms, self._desk.patience, stream)
         session = await self._taped(admitted, beginning, vigil, stream) if admitted.recording is not Recording.OFF else None
         try:
@@ -327,7 +336,7 @@ class OwnErrand:
         if vigil.state is State.WAITING:
             stream.tell(vigil.waiting_words)
         self._has_begun = True
-        return Kept(vigil, session, is_strict=admitted.recording is Recording.STRICT)
+        return OwnKept(vigil, session, is_strict=admitted.recording is Recording.STRICT)
 
     async def _taped(self, admitted: Admitted, beginning: Beginning, vigil: Vigil, stream: Streams) -> Session | None:
         try:

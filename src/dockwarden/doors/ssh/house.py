@@ -105,13 +105,20 @@ class Streams(Stream, Protocol):
         """Recording failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A session that was admitted. `recorded` is None where policy lets it go unrecorded; `is_strict`: it ends where recording does."""
+class Kept(Protocol):
+    """A session that was admitted."""
 
-    watch: Watch
-    recorded: Recorded | None
-    is_strict: bool
+    @property
+    def vigil(self) -> Watch:
+        """Who keeps its terms."""
+
+    @property
+    def session(self) -> Recorded | None:
+        """Its record; None where policy lets it go unrecorded."""
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether it ends where recording does."""
 
 
 class Errand(Protocol):

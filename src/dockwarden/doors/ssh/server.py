@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter, deque
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,8 +105,10 @@ class SshDoor:
         serving.add_done_callback(self._serving.discard)
 
     async def _serve(self, sock: socket.socket, inner: Inner | None, keys: list[Any]) -> None:
+        factory = partial(SshConnection, self, self._house, inner)
         with contextlib.suppress(OSError, asyncssh.Error):
-            await asyncssh.run_server(sock, server_factory=lambda: SshConnection(self, self._house, inner), **_options(keys, self._house.login_s))
+            connection = await asyncssh.run_server(sock, server_factory=factory, **_options(keys, self._house.login_s))
+            await connection.wait_closed()
 
     async def _keys(self, names: list[str]) -> list[Any]:
         """The door's key, certified for `names`; the bare key where the vault does not let us sign."""

@@ -163,20 +163,22 @@ class PersonWays:
         """Have it admitted and recorded from now on, and return once it may be: where it must be watched, somebody watches.
 
         Raises:
-            Forbidden: `session.…`, `policy.…`. Unavailable: `tape.refused`, `ledger.unwritable`, `ssh.gone`.
+            Forbidden: `session.…`, `policy.…`. Unavailable: `tape.refused`, `ledger.unwritable`. OSError: the client is gone.
         """
         kept = await errand.open(beginning, joint)
         if joint.is_over:  # since it was last asked about
-            if kept.recorded is not None:
-                await kept.recorded.tape.end("the client was gone before it began")
+            gone = Unavailable("ssh.gone", "the client was gone before it began")
+            if kept.session is not None:
+                await kept.session.tape.end(gone.message)
+            errand.refused(gone)
             errand.over(0, 0, "")
-            raise Unavailable("ssh.gone", "the client was gone before it began")
-        if kept.recorded is not None:
-            joint.taped(kept.recorded, is_strict=kept.is_strict)
-        joint.kept(kept.watch)
+            raise ConnectionResetError(gone.message)
+        if kept.session is not None:
+            joint.taped(kept.session, is_strict=kept.is_strict)
+        joint.kept(kept.vigil)
         upstream.line.carry(joint.inward)
         self._errands[joint] = errand
-        await kept.watch.begin()
+        await kept.vigil.begin()
 
     def over(self, joint: Joint) -> None:
         """See `session.Ways`."""
