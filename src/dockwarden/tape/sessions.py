@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from dockwarden.tape.budget import Budget
 from dockwarden.tape.intake import Intake
 from dockwarden.tape.locks import Lock, Locks
 from dockwarden.tape.recorder import Tape
@@ -38,6 +39,7 @@ class Sessions:
     """All of them: `live` by id those that are recorded, and the vigil of every one."""
 
     locks: Locks
+    budget: Budget = field(default_factory=Budget)
     live: dict[str, Session] = field(default_factory=dict)
     vigils: set[Vigil] = field(default_factory=set)
 
@@ -53,7 +55,8 @@ class Sessions:
         vigil.open()
 
     def add(self, session: Session) -> None:
-        """It is recorded, and so it can be watched and ended by its id."""
+        """It is recorded, and so it can be watched and ended by its id, and what it records counts."""
+        session.tape.listeners.append(self.budget.meter(session.vigil))
         self.live[session.id] = session
 
     def leave(self, vigil: Vigil) -> None:

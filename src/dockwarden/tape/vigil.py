@@ -95,6 +95,11 @@ class Vigil:
         """Something was typed or shown."""
         self._course.moved(self._loop.time())
 
+    def recorded(self, size: int, today: int) -> None:
+        """So much is on its tape, and on all of its person's of today."""
+        if steps := self._course.recorded(size, today):
+            self._do(steps)
+
     async def begin(self) -> None:
         """Return when the session may begin.
 

@@ -26,7 +26,7 @@ from dockwarden.tape.segment import Flag
 from dockwarden.tape.sessions import Sessions
 from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.store import Place, S3Store, StoreTrouble
-from dockwarden.tape.terms import Patience
+from dockwarden.tape.terms import Allowance, Patience
 from dockwarden.vault.private import read_private
 from dockwarden.wiring.house import House
 from dockwarden.words.errors import BadConfig, Refused
@@ -51,6 +51,7 @@ async def open_tapes(house: House) -> None:
     await prepare_tape_keys(house)
     await house.recorder.open()
     await asyncio.to_thread(end_found_tapes, house, shelf)
+    await asyncio.to_thread(house.sessions.budget.count, shelf)
     house.custody = _custody(house, house.recorder)
     await house.custody.settle()
     open_index(house, house.recorder)
@@ -124,9 +125,10 @@ def open_index(house: House, recorder: Recorder) -> None:
 
 def admitting(house: House) -> tuple[Admissions, Patience]:
     """Who admits sessions, and how long those wait that need a watcher."""
-    settings = house.settings
-    admissions = Admissions(house.sessions.locks, is_observing=settings.observe)
-    return admissions, Patience(settings.sessions.watcher_wait_s, settings.sessions.watcher_gone_s)
+    settings, sessions = house.settings.sessions, house.sessions
+    allowance = Allowance(settings.session_bytes, settings.daily_bytes)
+    admissions = Admissions(sessions.locks, sessions.budget, allowance, is_observing=house.settings.observe)
+    return admissions, Patience(settings.watcher_wait_s, settings.watcher_gone_s)
 
 
 def build_tapes_door(house: House, door: DoorSettings) -> Handler:
