@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dockwarden.engine.obligations import Recording, parse_obligations
 from dockwarden.policy.decide import decide
@@ -31,7 +31,8 @@ HERE, LOOPBACK = "unix", "127.0.0.1"
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A session that somebody wants. `facts` and `obligations` (the texts of `@harden`) are those of the action that let them ask: an exec,
-    a shell. `labels` are those of what it is in, `names` its other names and ids; `source` is `unix` or an IP address."""
+    a shell; `asked` is what was asked about that. `labels` are those of what it is in, `names` its other names and ids; `source` is `unix` or
+    an IP address."""
 
     principal: Principal
     opening: Opening
@@ -40,6 +41,7 @@ class Wish:
     labels: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Plain] = field(default_factory=dict)
     obligations: tuple[str, ...] = ()
+    asked: Ask | None = None
 
     @property
     def whose(self) -> Whose:
@@ -77,7 +79,8 @@ class Admissions:
             Forbidden: `session.locked`, `session.spent`, `policy.…`; it may not, and the message says why.
         """
         self._locks.check(wish.whose.person, wish.whose.targets)
-        verdict = decide(self.ask(wish), policies)
+        ask = self.ask(wish)
+        verdict = decide(ask, policies)
         if self._is_observing:
             return Admitted(wish.opening, wish.whose, Terms(), Recording.ALARM, verdict, None if verdict.is_allowed else _refused(wish, verdict))
         if not verdict.is_allowed:
@@ -88,7 +91,8 @@ class Admissions:
         terms = Terms.of(obliged, self._allowance)
         if recording is not Recording.OFF:
             self._budget.check(wish.whose.person, terms.daily_bytes)
-        return Admitted(wish.opening, wish.whose, terms, recording, verdict)
+        whose = replace(wish.whose, asks=(wish.asked, ask) if wish.asked else (ask,))
+        return Admitted(wish.opening, whose, terms, recording, verdict)
 
     def ask(self, wish: Wish) -> Ask:
         """What policy is asked. The session has no id yet; its name is what it is in, its tags are the labels of that."""

@@ -8,6 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 from dockwarden.access.certificates import hosts_in
+from dockwarden.access.rulebook import no_longer
 from dockwarden.doors.docker.server import Handler
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import PUBLIC, read_public_key
@@ -43,6 +44,7 @@ async def open_tapes(house: House) -> None:
     """
     settings = house.settings
     house.sessions = Sessions(Locks(settings.state_dir / "locks.db"))
+    house.sessions.no_longer = lambda ask: no_longer(ask, house.rulebook.rules)
     keys = house.tape_keys = TapeKeys(settings.state_dir / "tapes.pub", settings.tapes.recipients)
     shelf = Shelf(settings.tapes_dir)
     house.recorder = Recorder(

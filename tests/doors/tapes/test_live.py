@@ -312,3 +312,20 @@ async def test_a_tape_that_breaks_ends_what_is_told(door: Door, monkeypatch: pyt
         said = await client.hear()
 
     assert (1000, ["m", "something is missing here"]) == (client.code, said[-1][1:])
+
+
+async def test_who_is_taken_out_is_told_no_more_at_once(door: Door) -> None:
+    session = await door.begin()
+    async with watching(door, session.id) as client:
+        await client.hear(lambda: client.pings > 0)
+        door.sessions.no_longer = lambda ask: f"{ask.principal.name} is gone"
+        assert [("audra", "session.watch", session.id, "audra is gone")] == [
+            (ask.principal.name, ask.action, ask.resource.id, why) for ask, why in door.sessions.heed_people()
+        ]  # fmt: skip
+        await client.hear()
+    async with asyncio.timeout(10):
+        while door.sessions.readers:
+            await asyncio.sleep(0.01)
+    await door.over(session)
+
+    assert 1008 == client.code

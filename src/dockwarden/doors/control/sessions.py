@@ -41,6 +41,7 @@ LINES = b"application/x-ndjson"
 BYTES = b"application/octet-stream"
 CASTS: Mapping[str, FormName] = {"asciicast": "v3", "asciicast-v2": "v2"}
 AT_ONCE, BYTES_AT_ONCE = 64, 256 << 10
+SHOWING = frozenset({PLAY, EXPORT, WATCH})
 UNSEEN = frozenset({State.WAITING, State.PAUSED})
 
 Followed = AsyncGenerator[list[Frame], None]
@@ -204,7 +205,8 @@ class SessionVerbs:
             raise _unseen(id) from None
         about = _resource(id, opening.person, opening.target)
         policies = self._rulebook.rules.policies
-        verdict = decide(Ask(call.principal, action, about), policies)
+        ask = Ask(call.principal, action, about)
+        verdict = decide(ask, policies)
         call.trail.judged(about, verdict, None)
         if not verdict.is_allowed:
             if not self._may(call.principal, LIST, id, opening.person, opening.target):
@@ -213,6 +215,8 @@ class SessionVerbs:
             reasons = "; ".join(verdict.advice) or own or "no policy permits it"
             raise Forbidden(verdict.why.value, f"{action} of {id} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
         await call.trail.intent({"tape": id, **detail})
+        if action in SHOWING:
+            self._sessions.read_by_us(ask)
         return opening
 
     def _may(self, principal: Principal, action: str, id: str, person: str, target: str) -> bool:

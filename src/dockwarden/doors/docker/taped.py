@@ -390,7 +390,7 @@ def _wish(prepared: Prepared, scene: Scene, trail: Trail, source: str) -> Wish:
     """The session that a call asks for."""
     judgement, who = prepared.judgement, prepared.resolved.known.principal
     opening = scene.opening(who.name, trail.call_id)
-    return Wish(who, opening, source, scene.about, scene.labels, judgement.ask.context, judgement.verdict.harden)
+    return Wish(who, opening, source, scene.about, scene.labels, judgement.ask.context, judgement.verdict.harden, judgement.ask)
 
 
 def _wish_of_create(prepared: Prepared, source: str) -> Wish:

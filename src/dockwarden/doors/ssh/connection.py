@@ -222,6 +222,11 @@ class SshConnection(asyncssh.SSHServer):
         if self.connection is not None:
             self.connection.close()
 
+    def dismiss(self, why: str) -> None:
+        """End it all, and say why."""
+        if self.connection is not None:
+            self.connection.disconnect(asyncssh.DISC_BY_APPLICATION, f"dockwarden: {why}")
+
     def abort(self) -> None:
         """End it at once."""
         if self.connection is not None:

@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncssh
 
+from dockwarden.doors.docker.server import GONE_S
 from dockwarden.doors.ssh.connection import Inner, SshConnection
 from dockwarden.doors.ssh.house import SshHouse
 from dockwarden.logs import get_logger
 from dockwarden.upstream.ssh_wire import CURVES, GCM, WINDOW_BYTES
 from dockwarden.words.errors import BadConfig, Refused
+from dockwarden.words.principal import Principal
 
 ALIVE_S, MOST_UNANSWERED = 15, 4
 MOST_STRANGERS, MOST_CONNECTIONS = 64, 1024
@@ -60,6 +63,13 @@ class SshDoor:
             await self._acceptor.wait_closed()
         for connection in tuple(self.connections):
             connection.close()
+
+    def refresh(self, fresh: Callable[[Principal], Principal]) -> None:
+        """People are others now: who is no longer among them is told so and leaves, a moment after their sessions."""
+        for connection in self.connections:
+            now = fresh(connection.principal)
+            if connection.principal.is_known and not now.is_known:
+                asyncio.get_running_loop().call_later(GONE_S, connection.dismiss, now.why_not)
 
     # --- clients (`connection.Door`) ---
 

@@ -80,6 +80,7 @@ class Reached:
     upstream: Upstream
     context: Mapping[str, Plain]
     harden: tuple[str, ...]
+    asked: Ask
 
 
 class PersonWays:
@@ -88,7 +89,6 @@ class PersonWays:
     def __init__(self, house: SshHouse, principal: Principal, wanted: Wanted, source: str, line: Line) -> None:
         """`source` is the client's address, `line` its connection."""
         self._house, self._principal, self._wanted, self._source, self._line = house, principal, wanted, source, line
-        self._keys = self._keys_now()
         self._inside = InsideLink(lambda sock: house.docker(principal).adopt(sock, source))
         self._upstreams: list[Upstream] = []
         self._upstream_lock = asyncio.Lock()
@@ -238,13 +238,9 @@ class PersonWays:
     def _still(self) -> Principal:
         """Who is there, as people stand now. Raises: Forbidden: they are gone from there, or one of the keys is that they had as they came in."""
         person = self._house.rulebook.rules.people.fresh(self._principal)
-        if not person.is_known or not self._keys <= self._keys_now():
+        if not person.is_known:
             raise Forbidden("ssh.changed", "who you are, or which keys you have, was changed since you came in: log in again")
         return person
-
-    def _keys_now(self) -> frozenset[str]:
-        person = self._house.rulebook.rules.people.by_name.get(self._principal.name)
-        return frozenset(person.ssh_keys) if person is not None else frozenset()
 
     async def _reached(self, action: str, trail: Trail, forward: tuple[str, int] = NOWHERE) -> Reached:
         """The host that is wanted, as whom, and the connection to it. Raises: Refused."""
@@ -259,22 +255,26 @@ class PersonWays:
         upstream = await self._connected(host, login)
         facts = Facts(reaches_engine=self._reaches_engine, forward=forward)
         verdict = self._judge(action, host, login, trail, facts)
-        return Reached(host, login, upstream, facts.context(), verdict.harden)
+        return Reached(host, login, upstream, facts.context(), verdict.harden, self._ask(action, host, login, facts))
 
     def _judge(self, action: str, host: Host | None, login: str, trail: Trail, facts: Facts) -> Verdict:
         """Return the verdict if it permits it. Raises: Hidden, Forbidden."""
-        name, principal = self._wanted.host, self._still()
-        about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
-        known = replace(facts, via="ssh", door=self._house.listen, login=login)
-        verdict = decide(Ask(principal, action, about, known.context()), self._house.rulebook.rules.policies)
-        trail.judged(about, verdict, None)
+        ask = self._ask(action, host, login, facts)
+        verdict = decide(ask, self._house.rulebook.rules.policies)
+        trail.judged(ask.resource, verdict, None)
         if verdict.is_allowed:
             return verdict
         if host is None:
-            raise _unseen(name)
+            raise _unseen(self._wanted.host)
         reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
-        words = f"{action} on {name} as {login} is refused for {principal.name}: {reasons}"
+        words = f"{action} on {self._wanted.host} as {login} is refused for {ask.principal.name}: {reasons}"
         raise Forbidden(verdict.why.value, words, policies=verdict.policies)
+
+    def _ask(self, action: str, host: Host | None, login: str, facts: Facts) -> Ask:
+        """What policy is asked. Raises: as `_still`."""
+        name, known = self._wanted.host, replace(facts, via="ssh", door=self._house.listen, login=login)
+        about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
+        return Ask(self._still(), action, about, known.context())
 
     async def _connected(self, host: Host, login: str) -> Upstream:
         """The connection to the host: one for all sessions of this client, for as long as the host stays what it is."""
@@ -305,7 +305,7 @@ class PersonWays:
         """
         host, house = reached.host, self._house
         names = frozenset({host.address, f"{reached.login}@{host.name}"})
-        wish = SessionWish(self._still(), opening, self._source, names, host.labels, reached.context, reached.harden)
+        wish = SessionWish(self._still(), opening, self._source, names, host.labels, reached.context, reached.harden, reached.asked)
         admitted = house.admissions.admit(wish, house.rulebook.rules.policies)
         if admitted.observed is not None:
             trail.observed(admitted.observed)
