@@ -13,7 +13,7 @@ from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.segments import newest
 from dockwarden.tape.found import Ends, end_found, rows, tail_of
 from dockwarden.tape.frames import Kind
-from dockwarden.tape.opening import unwrap
+from dockwarden.tape.opening import Opening, new_id, unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.shelf import Shelf, reels_of
 from dockwarden.tape.verify import check_tape
@@ -91,3 +91,15 @@ async def test_one_that_cannot_be_read_is_listed_and_says_so(studio: Studio) -> 
     (folder / "opening.json").write_bytes(b"{")
     (row,) = rows(Shelf(folder.parent))
     assert row.state.startswith("unreadable")
+
+
+async def test_tapes_are_listed_in_the_order_in_which_they_began_also_within_a_second(tmp_path: Path) -> None:
+    shelf, second = Shelf(tmp_path / "tapes"), 1_800_000_000
+    shelf.prepare()
+    for at_us, tail in ((2, "c"), (1, "d"), (1, "b"), (3, "a")):
+        at = second * 1_000_000 + at_us
+        shelf.create(Opening(id=f"{new_id(at)[:-12]}{tail * 12}", at=at, person="alice", kind="exec", target="web")).close()
+    unread = shelf.folder / f"{new_id((second - 1) * 1_000_000)[:-12]}{'f' * 12}"
+    unread.mkdir()
+
+    assert ["f", "b", "d", "c", "a"] == [row.id[-1] for row in rows(shelf)]

@@ -120,8 +120,11 @@ def open_index(house: House, recorder: Recorder) -> None:
     """Keep the search index up with what is recorded."""
     assert house.keeper is not None  # noqa: S101  the vault is opened before
     file, live = house.settings.state_dir / "search.db", recorder.tapes.keys()
-    house.indexer = Indexer(file, recorder.shelf, house.keeper, lambda: live, lambda what, detail: house.log.warning(what, **detail))
-    recorder.when_ended.append(house.indexer.look)
+    house.indexer = Indexer(
+        file, recorder.shelf, house.keeper, lambda: live, lambda what, detail: house.log.warning(what, **detail), house.custody.at_hand
+    )
+    for heard in (recorder.when_ended, house.custody.when_deleted):
+        heard.append(house.indexer.look)
     house.indexer.open()
 
 

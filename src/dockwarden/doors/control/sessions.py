@@ -88,7 +88,7 @@ class SessionVerbs:
     async def list(self, call: Call) -> Mapping[str, Any]:
         """Every session that the caller may know of, the oldest first."""
         call.trail.action = LIST
-        found = await asyncio.to_thread(lambda: list(rows(self._recorder.shelf)))
+        found = await asyncio.to_thread(lambda: rows(self._recorder.shelf))
         shown = [msgspec.to_builtins(self._now(row)) for row in found if self._may(call.principal, LIST, row.id, row.person, row.target)]
         call.trail.outcome(200, detail={"shown": len(shown)}, changing=False)
         return {"sessions": shown}
