@@ -214,9 +214,9 @@ class SessionVerbs:
             own = "nobody watches a session of their own; ask a colleague" if action == WATCH and opening.person == call.principal.name else ""
             reasons = "; ".join(verdict.advice) or own or "no policy permits it"
             raise Forbidden(verdict.why.value, f"{action} of {id} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
-        await call.trail.intent({"tape": id, **detail})
         if action in SHOWING:
-            self._sessions.read_by_us(ask)
+            self._sessions.read_by_us(ask)  # INVARIANT: before anything is awaited, or people could change unheeded
+        await call.trail.intent({"tape": id, **detail})
         return opening
 
     def _may(self, principal: Principal, action: str, id: str, person: str, target: str) -> bool:
