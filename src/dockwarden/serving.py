@@ -22,6 +22,7 @@ from dockwarden import __version__
 from dockwarden.access.owners import write_snapshot
 from dockwarden.doors.docker.sweep import sweep
 from dockwarden.doors.operate.server import OperateServer
+from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.hold import STOPPING, Hold, hold
 from dockwarden.logs import configure_logs
 from dockwarden.settings import Settings, load_settings
@@ -124,9 +125,18 @@ def _reload(house: House) -> None:
 
 
 def _refresh(house: House) -> None:
-    """Give connections that are open the people as they stand now."""
+    """Give connections that are open the people as they stand now, and end what is open to who is not among them any more."""
+    for ask, why in house.sessions.heed_people():
+        with contextlib.suppress(Refused):
+            said = {"what": "session.unseen", "action": ask.action, "because": why}
+            house.ledger.append(Entry(kind="event", resource=f"Session:{ask.resource.id}", principal=ask.principal.name, detail=said))
+    fresh = house.rulebook.rules.people.fresh
     for server in (*house.servers, *house.inside.values()):
-        server.refresh(house.rulebook.rules.people.fresh)
+        server.refresh(fresh)
+    for desk in house.desks:
+        desk.refresh(fresh)
+    if house.control is not None:
+        house.control.refresh(fresh)
 
 
 async def _learned_late(house: House, learning: asyncio.Future[None]) -> None:

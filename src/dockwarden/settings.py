@@ -178,9 +178,11 @@ class SshSettings(Section, frozen=True, kw_only=True):
 
 
 class SessionSettings(Section, frozen=True, kw_only=True):
-    """Sessions that policy wants watched."""
+    """What sessions are kept to."""
 
-    watcher_wait_s: Annotated[float, _positive("how long, in seconds, a session waits for its watcher before it is refused")] = 300.0
+    session_bytes: Annotated[int, _least(0, "how many bytes one session may record, where policy has no most=; 0: any number")] = 4 << 30
+    daily_bytes: Annotated[int, _least(0, "how many one person may record in a day (UTC), where policy has no daily=; 0: any number")] = 16 << 30
+    watcher_wait_s: Annotated[float, _positive("how long, in seconds, a session that must be watched waits before it is refused")] = 300.0
     watcher_gone_s: Annotated[float, _positive("how long, in seconds, it is paused without one before it ends")] = 60.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockwarden.access.people import People, parse_people
+from dockwarden.access.people import People, Person, parse_people
 from dockwarden.words.errors import BadConfig
 from dockwarden.words.principal import NOBODY, Account, Principal
 
@@ -95,6 +95,27 @@ def test_after_a_reload_a_person_who_left_is_nobody_and_one_who_moved_has_the_ne
     assert frozenset({"operators"}) == moved.groups
     assert NOBODY == parse_people("", "f").fresh(alice)
     assert NOBODY == parse_people('[people.alice]\nuid = 30001\ngroups = ["developers"]', "f").fresh(alice)
+
+
+KEYS = tuple(f"ssh-ed25519 AAAA{letter}" for letter in "abc")
+
+
+@pytest.mark.parametrize(("then", "is_there"), [(KEYS[:2], True), (KEYS, True), (KEYS[::-1], True), (KEYS[:1], False), (KEYS[1:], False), ((), False)])
+def test_who_had_a_key_that_was_taken_out_since_is_nobody(then: tuple[str, ...], is_there: bool) -> None:
+    """Which of theirs they came with is not known, so each counts."""
+    alice = People({"alice": Person("alice", ssh_keys=KEYS[:2])}).by_ssh("alice")
+    assert alice is not None
+
+    assert is_there == People({"alice": Person("alice", ssh_keys=then)}).fresh(alice).is_known
+
+
+@pytest.mark.parametrize(("names", "others", "is_there"), [(("a", "b"), (), True), (("b",), (), True), (("b",), ("a",), False), (("c",), (), False), ((), ("a",), False)])
+def test_who_came_by_a_certificate_is_who_its_names_are_now(names: tuple[str, ...], others: tuple[str, ...], is_there: bool) -> None:
+    before = parse_people('[people.alice]\ncertificate = ["a", "b"]', "f").by_certificate(("a", "b", "x"))
+    assert before is not None
+    text = f"[people.alice]\ncertificate = {list(names)}\n[people.bob]\ncertificate = {list(others)}".replace("'", '"')
+
+    assert is_there == parse_people(text, "f").fresh(before).is_known
 
 
 @pytest.mark.parametrize(

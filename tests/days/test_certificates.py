@@ -54,10 +54,17 @@ def test_the_page_s_certificate_comes_in_as_alice_until_her_name_is_taken_out(ho
     done = as_alice(house)
     assert 0 == done.returncode, done.stderr
     assert any(entry.get("principal") == "alice" and entry.get("action") == "container.list" for entry in warden.entries())
+    line = blocks("sh")[1].replace("tcp://localhost:2376", house[1]).replace(" ps", " events --since 0")
+    lasting = subprocess.Popen(shlex.split(line), cwd=warden.dir / "tls", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert lasting.stdout is not None
+    assert 0 == warden.docker("run", "-d", "--rm", "--name", "eventful", "busybox", "sleep", "60").returncode
+    assert lasting.stdout.readline()
+    warden.docker("rm", "-f", "eventful")
     people = warden.dir / "people.toml"
     people.write_text(people.read_text().replace("alice@corp.example", "somebody@corp.example"))
     assert warden.wait_for_log("policy.loaded")
 
+    assert 0 != lasting.wait(5)
     refused = as_alice(house)
 
     assert 0 != refused.returncode

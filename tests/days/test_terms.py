@@ -32,6 +32,9 @@ permit (principal, action == Action::"session.start", resource) when { resource.
 @id("terms-idle")
 @harden("idle=2s")
 permit (principal, action == Action::"session.start", resource) when { resource.owner == principal.name && resource.name == "idle" };
+@id("terms-spent")
+@harden("most=2m, daily=5m")
+permit (principal, action == Action::"session.start", resource) when { resource.owner == principal.name && resource.name == "spent" };
 @id("terms-watched")
 @harden("watched")
 permit (principal, action == Action::"session.start", resource)
@@ -112,6 +115,31 @@ def test_a_session_ends_when_it_has_lasted_as_long_as_it_may(strict: Warden) -> 
     assert "this session has lasted 5s, which is as long as it may" in marks(strict, second)
     (closed,) = [e for e in strict.entries() if e["kind"] == "tape" and e["detail"].get("what") == "tape.closed" and first == e["detail"]["tape"]]  # type: ignore[attr-defined,index]
     assert "this session has lasted 5s, which is as long as it may" == closed["detail"]["why"]  # type: ignore[index]
+
+
+def test_nobody_records_more_than_they_may_in_a_session_and_in_a_day_and_a_restart_forgets_nothing(strict: Warden) -> None:
+    """What cannot be compressed, as fast as it goes: the disk is everybody's."""
+    flood = ("sh", "-c", "head -c 20000000 /dev/urandom | base64")
+    with container(strict, "spent"):
+        terminal = Terminal(strict, "exec", "-it", "spent", *flood)
+        terminal.until(b"dockwarden: this session ends when it has recorded 2 MiB; nine tenths of that it has")
+        terminal.until(b"dockwarden: this session has recorded 2")
+        terminal.end()
+        ends = [strict.docker("exec", "spent", *flood) for _ in range(2)]
+        refused = strict.docker("exec", "spent", "true")
+        assert "this session has recorded 2" in ends[0].stderr
+        assert "dockwarden: you have recorded 5" in ends[1].stderr
+        assert "which is as much as you may: your sessions begin again at 00:00 UTC" in refused.stderr
+        tapes = [row for row in listed(strict) if row["target"] == "spent"]
+        assert [True, True] == [(2 << 20) <= row["bytes"] < (4 << 20) for row in tapes[:2]]
+        assert any(words.startswith("this session has recorded 2") for words in marks(strict, tapes[0]["id"]))
+        strict.stop()
+        strict.start()
+        assert "you have recorded 5" in strict.docker("exec", "spent", "true").stderr
+        policies = strict.dir / "policies" / "terms.cedar"
+        policies.write_text(policies.read_text().replace("daily=5m", "daily=50m"))
+        assert strict.wait_for_log("policy.loaded")
+        assert 0 == strict.docker("exec", "spent", "true").returncode
 
 
 def test_a_session_ends_when_nothing_happens_in_it_and_what_is_shown_keeps_it(strict: Warden) -> None:

@@ -53,6 +53,8 @@ def test_words_are_parsed_and_the_lower_limit_of_two_policies_counts() -> None:
         "pids=-1",
         "pids=1_0",
         "memory=1",
+        "most=1023k",
+        "daily=2gib",
         "memory=x",
         "memory=",
         "cpus=0",

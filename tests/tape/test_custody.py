@@ -459,3 +459,26 @@ async def test_a_cancelled_deletion_is_whole(studio: Studio) -> None:
         await asked
     assert "session.deleted" == await refusal(custody.delete(folder.name, "adam", "x"))
     assert ("deleted", "") == (row(folder).state, (await verified(studio, folder)).wrong)
+
+
+async def test_what_is_borrowed_goes_back_unless_somebody_else_wants_it_meanwhile(studio: Studio) -> None:
+    store, folder = Memory(), await ended(studio, b"a")
+    custody = keeping(studio, Rules(has_store=True), store)
+    await custody.copy_round(store)
+    async with custody.at_hand(folder.name):
+        pass
+    assert b"a" == shown(studio, folder)  # it was here before
+
+    await custody._let_go(folder.name)
+    async with custody.at_hand(folder.name):
+        assert b"a" == shown(studio, folder)
+    assert [] == reels_of(folder)
+    async with custody.at_hand(folder.name):
+        await custody.bring(folder.name)
+    assert b"a" == shown(studio, folder)
+
+    await custody._let_go(folder.name)
+    async with custody.at_hand(folder.name):
+        await custody.delete(folder.name, "adam", "why not")
+    assert {"opening.json", "deleted.json", "stored.json"} == {file.name for file in folder.iterdir()}
+    assert not stored_of(folder).is_away

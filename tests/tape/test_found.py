@@ -14,7 +14,7 @@ from dockwarden.ledger.segments import newest
 from dockwarden.tape.found import Ends, end_found, rows, tail_of
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.marks import KILLED, mark_killed
-from dockwarden.tape.opening import unwrap
+from dockwarden.tape.opening import Opening, new_id, unwrap
 from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.shelf import Shelf, reels_of
 from dockwarden.tape.verify import check_tape
@@ -113,3 +113,15 @@ async def test_a_mark_that_cannot_be_written_keeps_nobody_from_ending_a_session(
     mark_killed(folder, "root", "enough")
 
     assert [None] == [row.killed for row in rows(Shelf(folder.parent))]
+
+
+async def test_tapes_are_listed_in_the_order_in_which_they_began_also_within_a_second(tmp_path: Path) -> None:
+    shelf, second = Shelf(tmp_path / "tapes"), 1_800_000_000
+    shelf.prepare()
+    for at_us, tail in ((2, "c"), (1, "d"), (1, "b"), (3, "a")):
+        at = second * 1_000_000 + at_us
+        shelf.create(Opening(id=f"{new_id(at)[:-12]}{tail * 12}", at=at, person="alice", kind="exec", target="web")).close()
+    unread = shelf.folder / f"{new_id((second - 1) * 1_000_000)[:-12]}{'f' * 12}"
+    unread.mkdir()
+
+    assert ["f", "b", "d", "c", "a"] == [row.id[-1] for row in rows(shelf)]

@@ -14,15 +14,19 @@ from typing import Any, TypeVar
 import pytest
 
 from dockwarden.tape import indexer as module
+from dockwarden.tape.custody import Custody
 from dockwarden.tape.index import Index, Wanted
 from dockwarden.tape.indexer import PATH, Indexer, search_key
 from dockwarden.tape.keys import PATH as TAPES
+from dockwarden.tape.marks import stored_of
 from dockwarden.tape.phrases import read_phrases
 from dockwarden.tape.recorder import Kind, Tape
+from dockwarden.tape.retention import Rules
 from dockwarden.tape.segment import FRONT_BYTES
-from dockwarden.tape.shelf import heads
+from dockwarden.tape.shelf import heads, reels_of
 from dockwarden.words.errors import Hidden, Unavailable
 from dockwarden.words.secret import Secret
+from fixtures.bucket import Memory
 
 from .conftest import Studio
 
@@ -64,6 +68,8 @@ class Desk:
     vault: OpenVault
     indexer: Indexer
     told: list[tuple[str, Any]]
+    custody: Custody
+    store: Memory
 
     async def tape(self, text: bytes) -> Tape:
         tape = await self.studio.begin()
@@ -90,11 +96,16 @@ class Desk:
 async def working(studio: Studio, vault: OpenVault) -> AsyncIterator[Desk]:
     told: list[tuple[str, Any]] = []
     recorder = studio.recorder
-    made = Indexer(studio.folder / "search.db", recorder.shelf, vault, recorder.tapes.keys, lambda what, detail: told.append((what, detail)))  # type: ignore[arg-type]  # as above
+    store = Memory()
+    custody = Custody(recorder, studio.ledger, studio.folder / "ledger", studio.public, rules=Rules(has_store=True), store=store)
+    made = Indexer(
+        studio.folder / "search.db", recorder.shelf, vault, recorder.tapes.keys, lambda what, detail: told.append((what, detail)), custody.at_hand  # type: ignore[arg-type]  # as above
+    )  # fmt: skip
+    custody.when_deleted.append(made.look)
     recorder.when_ended.append(made.look)
     made.open()
     try:
-        yield Desk(studio, vault, made, told)
+        yield Desk(studio, vault, made, told, custody, store)
     finally:
         recorder.when_ended.remove(made.look)
         await made.close()
@@ -153,8 +164,33 @@ async def test_it_is_made_anew_from_the_tapes(desk: Desk) -> None:
     await desk.until("wombat", [tape.id for tape in reversed(tapes)])
     progress = [step async for step in desk.indexer.rebuild()]
 
-    assert (3, 3) == progress[-1]
+    assert (3, 3, 0) == progress[-1]
     await desk.until("wombat", [tape.id for tape in reversed(tapes)])
+
+
+async def test_a_tape_that_is_deleted_leaves_it_at_once(desk: Desk) -> None:
+    """The folder of tapes is looked at once a minute; this is not waited for."""
+    first, second = [await desk.tape(b"wombat %d" % number) for number in range(2)]
+    await desk.until("wombat", [second.id, first.id])
+    await desk.custody.delete(first.id, "adam", "a customer's data")
+
+    async with asyncio.timeout(module.LOOK_S / 2):
+        await desk.until("wombat", [second.id])
+
+
+async def test_what_is_in_the_store_alone_is_fetched_to_be_read_and_let_go_again(desk: Desk) -> None:
+    tapes = [await desk.tape(b"wombat %d" % number) for number in range(3)]
+    await desk.until("wombat", [tape.id for tape in reversed(tapes)])
+    for tape in tapes[:2]:
+        await desk.custody.copy_round(desk.store)
+        await desk.custody._let_go(tape.id)
+    desk.store.refuses = (tapes[0].id,)
+    progress = [step async for step in desk.indexer.rebuild()]
+
+    assert (3, 3, 1) == progress[-1]
+    await desk.until("wombat", [tape.id for tape in reversed(tapes[1:])])
+    assert f"{tapes[0].id} it could not be read: session {tapes[0].id} is in the store alone, which does not give it now" in " ".join(await desk.found(""))
+    assert [True, True, False] == [stored_of(desk.studio.path(tape)).is_away and not reels_of(desk.studio.path(tape)) for tape in tapes]
 
 
 async def test_a_lost_key_and_a_damaged_file_make_it_anew(desk: Desk) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+from typing import Any
+
+import pyte.screens
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockwarden.tape import screen as module
 from dockwarden.tape.screen import MOST_COLUMNS, MOST_ROWS, MOST_SAVED, Screen
 from dockwarden.tape.visible import visible
 
@@ -22,6 +28,7 @@ def seen(*pieces: bytes | str | tuple[int, int], columns: int = 20, rows: int = 
         else:
             screen.resize(*piece)
     screen.finish()
+    assert 0 == screen.undrawn
     return [text for text in found if text]
 
 
@@ -56,6 +63,8 @@ ROWS: list[tuple[str, list[bytes | str | tuple[int, int]], list[str]]] = [
     ("a tab", [b"a\tb"], ["a       b"]),
     ("a bigger terminal", [b"small", (8, 40), b"\r\n" + b"w" * 30], ["small", "w" * 30]),
     ("a smaller terminal", [b"0123456789", (2, 5), b"\r\nnext"], ["0123456789", "next"]),
+    ("no part of a line or of the screen", [b"kept\x1b[3K\x1b[9999K\x1b[4J, all\x1b[5;5J of it"], ["kept, all of it"]),
+    ("a line where lines count from margins that are not there", [b"\x1b[?6h\x1b[3dthird\x1b[dfirst\x1b[9999dlast"], ["     first", "third", "          last"]),
     ("reset", [b"before\x1bcafter"], ["before", "after"]),
     ("a sequence in two pieces", [b"a\x1b[", b"31mb"], ["ab"]),
     ("a line is entered", [b"$ ls", "ls", b"\r\nfile"], ["[$ ls|ls]", "$ ls", "file"]),
@@ -104,6 +113,49 @@ TERMINAL = st.one_of(
 def test_any_output_is_read_without_a_fault(pieces: list[bytes | str | tuple[int, int]], columns: int, rows: int) -> None:
     for text in seen(*pieces, columns=columns, rows=rows):
         assert not {letter for letter in text if letter < " "}
+
+
+def test_what_the_emulator_fails_at_hides_nothing_that_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_screen: Screen, _count: int = 1) -> None:
+        raise UnboundLocalError
+
+    monkeypatch.setattr(Screen, "scroll_up", fails)
+    found: list[str] = []
+    screen = Screen(20, 4, lambda _at, text: found.append(text))
+    list(screen.feed(b"before\x1b[1S, and after\x1b[2S"))
+    screen.finish()
+
+    assert (["before, and after"], 2) == (found, screen.undrawn)
+
+
+OF_SCREENS = frozenset({module.__file__, pyte.screens.__file__})
+
+
+def work(pieces: list[bytes]) -> int:
+    """How many lines of code it takes to show them: the same on every machine."""
+    count, screen = 0, Screen(6, 2, lambda _at, _text: None)
+
+    def trace(frame: FrameType, event: str, _arg: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace if frame.f_code.co_filename in OF_SCREENS else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        for piece in pieces:
+            list(screen.feed(piece))
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@given(st.lists(TERMINAL.filter(lambda one: isinstance(one, bytes)), min_size=1, max_size=4))
+def test_what_is_shown_again_and_again_costs_the_same_each_time(pieces: list[bytes]) -> None:
+    """Nothing that was shown makes what follows dearer without end."""
+    first, second, third = (work(pieces * times) for times in (16, 32, 64))
+
+    assert third - second <= 3 * (second - first) + 200
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=300), st.integers(2, 50), st.integers(1, 6))

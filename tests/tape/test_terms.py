@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockwarden.engine.obligations import parse_obligations
-from dockwarden.tape.terms import Course, Do, Patience, State, Step, Terms
+from dockwarden.tape.terms import Allowance, Course, Do, Patience, State, Step, Terms, spent_words
 
 PATIENCE = Patience(before_s=300, after_s=60)
 
@@ -93,3 +93,34 @@ def test_whatever_happens_what_needs_a_watcher_is_held_while_there_is_none(deeds
         assert passes == (one.state is State.RUNNING)
         assert not passes or watchers
         assert one.next_at() > now
+
+
+def test_it_is_warned_of_nine_tenths_of_what_it_may_record_once_and_ends_with_all_of_it() -> None:
+    one = Course(Terms.of(parse_obligations(["most=10m"]), Allowance(session_bytes=1 << 20)), PATIENCE, 1000.0)
+
+    assert [] == one.recorded((9 << 20) - 1, 1 << 50)
+    assert [Step(Do.WARN, "this session ends when it has recorded 10 MiB; nine tenths of that it has")] == one.recorded(9_500_000, 0)
+    assert [] == one.recorded(9_600_000, 0)
+    assert [Step(Do.END, "this session has recorded 10 MiB, which is as much as it may")] == one.recorded(10 << 20, 0)
+    assert ([], State.OVER) == (one.recorded(11 << 20, 0), one.state)
+
+
+def test_what_its_person_records_in_a_day_counts_beside_it() -> None:
+    one = Course(Terms.of(parse_obligations([]), Allowance(session_bytes=1 << 30, daily_bytes=20 << 20)), PATIENCE, 1000.0)
+
+    assert [Do.WARN] == [step.do for step in one.recorded(0, 19 << 20)]
+    assert [Step(Do.END, spent_words(20 << 20))] == one.recorded(0, 20 << 20)
+
+
+def test_the_least_that_a_policy_allows_counts_and_more_than_the_settings_if_it_says_so() -> None:
+    allowance = Allowance(session_bytes=1 << 30, daily_bytes=2 << 30)
+
+    assert Terms(most_bytes=1 << 30, daily_bytes=2 << 30) == Terms.of(parse_obligations([]), allowance)
+    assert Terms(most_bytes=2 << 20, daily_bytes=9 << 40) == Terms.of(parse_obligations(["most=8m, daily=9t", "most=2m"]), allowance)
+
+
+@given(st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.integers(0, 1 << 40))
+def test_what_is_not_near_a_limit_has_nothing_said_of_it(most: int, daily: int, size: int, today: int) -> None:
+    terms = Terms(most_bytes=most, daily_bytes=daily)
+
+    assert terms.is_near(size, today) == bool(Course(terms, PATIENCE, 0.0).recorded(size, today))

@@ -12,7 +12,9 @@ from dockwarden.tape.locks import Locks, new_lock
 from dockwarden.tape.sessions import Sessions
 from dockwarden.tape.terms import Patience, State, Terms
 from dockwarden.tape.vigil import Vigil, Whose
+from dockwarden.words.ask import Ask, Kind, Resource
 from dockwarden.words.errors import Forbidden, Unavailable
+from dockwarden.words.principal import Principal
 
 ALICE = Whose("alice", frozenset({"web"}))
 
@@ -160,4 +162,27 @@ async def test_a_lock_ends_whom_it_is_about_and_whoever_begins_after_it_is_refus
         sessions.attend(late)
     assert {bob} == sessions.vigils
     sessions.leave(bob)
+    sessions.locks.close()
+
+
+async def test_who_is_gone_is_ended_with_the_reason_and_whoever_was_just_let_in_does_not_begin(tmp_path: Path) -> None:
+    sessions = Sessions(Locks(tmp_path / "locks.db"))
+    screens, marks = [Screen(), Screen()], list[str]()
+    asks = [Ask(Principal(name), "exec.start", Resource(Kind.SESSION, "", "web", name)) for name in ("alice", "bob")]
+    alice, bob, late = (
+        Vigil(Whose(ask.principal.name, frozenset(), (ask,)), Terms(), Patience(), screen, mark=marks.append)
+        for ask, screen in zip([*asks, asks[0]], [*screens, Screen()], strict=True)
+    )
+    for one in (alice, bob):
+        sessions.attend(one)
+    sessions.no_longer = lambda ask: f"{ask.principal.name} is gone" if ask.principal.name == "alice" else ""
+    assert [] == sessions.heed_people()
+    await screens[0].ended.wait()
+
+    assert (["END alice is gone"], [], ["alice is gone"]) == (screens[0].deeds, screens[1].deeds, marks)
+    with pytest.raises(Forbidden, match="alice is gone") as refused:
+        sessions.attend(late)
+    assert "session.changed" == refused.value.code
+    for one in (alice, bob):
+        sessions.leave(one)
     sessions.locks.close()

@@ -57,12 +57,12 @@ class People:
     def by_certificate(self, sans: tuple[str, ...], host: HostGroups = no_host) -> Principal | None:
         """The person whom exactly one of a verified certificate's names belongs to; names of two people are nobody's."""
         found = {person.name: person for san in sans if (person := self.sans.get(san))}
-        return _principal(next(iter(found.values())), "tls", host) if len(found) == 1 else None
+        return _principal(next(iter(found.values())), "tls", host, frozenset(sans)) if len(found) == 1 else None
 
     def by_ssh(self, name: str, host: HostGroups = no_host) -> Principal | None:
         """The person of that name, who has proven a key of theirs."""
         person = self.by_name.get(name)
-        return _principal(person, "ssh", host) if person else None
+        return _principal(person, "ssh", host, frozenset(person.ssh_keys)) if person else None
 
     def by_door(self, name: str) -> Principal:
         """The tool that a named door stands for; its groups are those of the table of its name."""
@@ -70,7 +70,7 @@ class People:
         return Principal(name, (person.groups or frozenset()) if person else frozenset(), None, "door")
 
     def fresh(self, principal: Principal) -> Principal:
-        """`principal` as this file has them: nobody if they are no longer in it, or are another account now."""
+        """`principal` as this file has them: nobody if they are no longer in it, are another account now, or what proved them does no longer."""
         if principal.via == "door":
             return self.by_door(principal.name)
         person = self.by_name.get(principal.name)
@@ -79,12 +79,20 @@ class People:
         account = principal.account
         if account is not None and person.uid != account.uid:
             return stranger(f"{principal.name} is another account in people.toml now")
+        if principal.proof and not self._still_proves(principal, person):
+            return stranger(f"a {'name' if principal.via == 'tls' else 'key'} by which {principal.name} came in is no longer theirs in people.toml")
         return principal if person.groups is None else replace(principal, groups=person.groups)
 
+    def _still_proves(self, principal: Principal, person: Person) -> bool:
+        """Whether a certificate is still theirs alone, or they have all the keys that they had: which of them they came with nobody says."""
+        if principal.via == "tls":
+            return {owner.name for san in principal.proof if (owner := self.sans.get(san))} == {person.name}
+        return principal.proof <= frozenset(person.ssh_keys)
 
-def _principal(person: Person, via: str, host: HostGroups) -> Principal:
+
+def _principal(person: Person, via: str, host: HostGroups, proof: frozenset[str] = frozenset()) -> Principal:
     names, account = host(person.uid) if person.uid is not None else (frozenset[str](), None)
-    return Principal(person.name, names if person.groups is None else person.groups, account, via)
+    return Principal(person.name, names if person.groups is None else person.groups, account, via, proof=proof)
 
 
 def parse_people(text: str, where: str) -> People:

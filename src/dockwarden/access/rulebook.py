@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dockwarden.access.people import People, parse_people
+from dockwarden.policy.decide import decide
 from dockwarden.policy.load import PolicySet, load
+from dockwarden.words.ask import Ask
 from dockwarden.words.errors import BadConfig
 
 POLL_S = 1.0
@@ -28,6 +30,23 @@ class Rules:
 
     people: People
     policies: PolicySet
+
+
+def no_longer(ask: Ask, rules: Rules) -> str:
+    """Why something that was permitted would not be under `rules`, because of who asked; "" if it would.
+
+    The person is no longer there, or has lost a group and with it the permission. Policies that changed end nothing that has begun.
+    """
+    was = ask.principal
+    now = rules.people.fresh(was)
+    if not was.is_known:
+        return ""
+    if not now.is_known:
+        return f"{now.why_not}, so this ends"
+    left = ", ".join(sorted(was.groups - now.groups))
+    if left and not decide(replace(ask, principal=now), rules.policies).is_allowed:
+        return f"{was.name} is no longer in {left}, and without that {ask.action} is not permitted, so this ends"
+    return ""
 
 
 class Rulebook:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import grp
 import json
+import math
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -31,6 +33,7 @@ from dockwarden.settings import Settings, load_settings
 from dockwarden.tape.custody import LATE, WARN_S, unstored_in
 from dockwarden.upstream.engine import EngineLink
 from dockwarden.words.errors import BadConfig, Refused
+from dockwarden.words.size import size_in_words
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON list")]
 OK, WARN, BAD = "ok", "warn", "bad"
@@ -153,6 +156,7 @@ def _vault(settings: Settings) -> Iterator[Finding]:
 
 
 def _tapes(settings: Settings) -> Iterator[Finding]:
+    yield _room(settings)
     if not settings.tapes.store:
         return
     try:
@@ -165,6 +169,17 @@ def _tapes(settings: Settings) -> Iterator[Finding]:
         yield Finding("tapes", WARN, what, f"see the log of dockwarden serve for: {LATE}")
     else:
         yield Finding("tapes", OK, what if lag.tapes else f"all are in {settings.tapes.store}")
+
+
+def _room(settings: Settings) -> Finding:
+    """Whether one person may record more than there is room for."""
+    daily, quota, disk = settings.sessions.daily_bytes, settings.tapes.quota_bytes, os.statvfs(settings.state_dir)
+    room = min(disk.f_bavail * disk.f_frsize, quota or math.inf)
+    may = f"one person may record {size_in_words(daily) if daily else 'any number of bytes'} in a day"
+    if 0 < daily <= room:
+        return Finding("tapes", OK, may)
+    mend = "set [sessions] daily_bytes well below that: where no tape finds room, nobody's session goes on"
+    return Finding("tapes", WARN, f"{may}, and there is room for {size_in_words(int(room))}", mend)
 
 
 def _root(root: str) -> Finding:

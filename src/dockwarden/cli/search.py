@@ -78,12 +78,12 @@ def reindex(config: Config = USUAL_PLACE) -> None:
 
     Example: dockwarden session reindex
     """
-    done = 0
+    done = unread = 0
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with answering(load_settings(config), "session/reindex") as answer, bar:
         task = bar.add_task("tapes", total=None)
         for line in answer:
             said = msgspec.json.decode(line)
-            done = said["done"]
+            done, unread = said["done"], said["unread"]
             bar.update(task, completed=done, total=said["of"])
-    typer.echo(f"{done} tapes are in the index")
+    typer.echo(f"{done} tapes are in the index" + (f"; {unread} of them could not be read, and the log says why" if unread else ""))

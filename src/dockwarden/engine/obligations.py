@@ -2,8 +2,8 @@
 
 The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
 `run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`,
-`record=strict|alarm|off`; of a session `longest=8h`, `idle=15m`, `watched`; on a permit of `secret.use`: `as-variable`; and of
-`ssh.login`: `second-factor`.
+`record=strict|alarm|off`; of a session `longest=8h`, `idle=15m`, `most=2g`, `daily=20g`, `watched`; on a permit of `secret.use`: `as-variable`;
+and of `ssh.login`: `second-factor`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from dockwarden.engine import capabilities
 from dockwarden.engine.users import ID_LIMIT
 from dockwarden.words.duration import seconds_of
 from dockwarden.words.errors import BadConfig
+from dockwarden.words.size import bytes_of
 
-SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-SMALLEST_MEMORY = 6 << 20
+SMALLEST_MEMORY, SMALLEST_TAPE = 6 << 20, 1 << 20
 BILLION = 10**9
-_SIZE = re.compile(r"([0-9]{1,15})([bkmgt]?)", re.ASCII | re.IGNORECASE)
 _CPUS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,9})?", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _USER = re.compile(r"([1-9][0-9]{0,9}):([1-9][0-9]{0,9})", re.ASCII)
@@ -43,7 +42,8 @@ class Recording(StrEnum):
 class Obligations:
     """Everything to do; a number of 0 and an empty set ask for nothing. `memory` is bytes, `nano_cpus` billionths of a CPU.
 
-    Of a session, `longest_s` and `idle_s` are seconds, and `watched` asks for somebody who looks on.
+    Of a session, `longest_s` and `idle_s` are seconds, `most` is bytes of its tape, `daily` those that its person may record in a day,
+    and `watched` asks for somebody who looks on.
     """
 
     no_new_privileges: bool = False
@@ -64,6 +64,8 @@ class Obligations:
     recording: Recording | None = None
     longest_s: int = 0
     idle_s: int = 0
+    most: int = 0
+    daily: int = 0
     watched: bool = False
 
     def joined(self, other: Obligations) -> Obligations:
@@ -87,6 +89,8 @@ class Obligations:
             recording=_stricter(self.recording, other.recording),
             longest_s=_lower(self.longest_s, other.longest_s),
             idle_s=_lower(self.idle_s, other.idle_s),
+            most=_lower(self.most, other.most),
+            daily=_lower(self.daily, other.daily),
             watched=self.watched or other.watched,
         )
 
@@ -142,11 +146,7 @@ def _pids(value: str) -> Obligations:
 
 
 def _memory(value: str) -> Obligations:
-    found = _SIZE.fullmatch(value)
-    size = int(found[1]) * SIZES[found[2].lower()] if found else 0
-    if size < SMALLEST_MEMORY:
-        raise _bad(f"memory={value}", "write a size of at least 6m: memory=2g")
-    return replace(NOTHING, memory=size)
+    return replace(NOTHING, memory=_size("memory", value, SMALLEST_MEMORY, "2g"))
 
 
 def _cpus(value: str) -> Obligations:
@@ -179,6 +179,21 @@ def _idle(value: str) -> Obligations:
     return replace(NOTHING, idle_s=_seconds("idle", value, "15m"))
 
 
+def _most(value: str) -> Obligations:
+    return replace(NOTHING, most=_size("most", value, SMALLEST_TAPE, "2g"))
+
+
+def _daily(value: str) -> Obligations:
+    return replace(NOTHING, daily=_size("daily", value, SMALLEST_TAPE, "20g"))
+
+
+def _size(name: str, value: str, least: int, example: str) -> int:
+    size = bytes_of(value)
+    if size < least:
+        raise _bad(f"{name}={value}", f"write a size of at least {least >> 20}m: {name}={example}")
+    return size
+
+
 def _seconds(name: str, value: str, example: str) -> int:
     seconds = seconds_of(value)
     if not seconds:
@@ -202,5 +217,5 @@ FLAGS: Mapping[str, Obligations] = {
 }
 VALUES: Mapping[str, Callable[[str], Obligations]] = {
     "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as, "record": _record, "longest": _longest,
-    "idle": _idle,
+    "idle": _idle, "most": _most, "daily": _daily,
 }

@@ -1,4 +1,5 @@
-"""Every session begins here: no lock is on it, policy lets it begin now and from there, and what policy obliges it to is known.
+"""Every session begins here: no lock is on it, policy lets it begin now and from there, what policy obliges it to is known, and its person
+may still record something today.
 
 A recorder takes nothing but what was admitted, so that no door can forget to ask.
 """
@@ -8,15 +9,16 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dockwarden.engine.obligations import Recording, parse_obligations
 from dockwarden.policy.decide import decide
 from dockwarden.policy.load import NO_FACTS, PolicySet
 from dockwarden.policy.schema import SESSION_START
+from dockwarden.tape.budget import Budget
 from dockwarden.tape.locks import Locks
 from dockwarden.tape.opening import Opening
-from dockwarden.tape.terms import Terms
+from dockwarden.tape.terms import NO_LIMIT, Allowance, Terms
 from dockwarden.tape.vigil import Whose
 from dockwarden.words.ask import Ask, Kind, Plain, Resource, Verdict, Why
 from dockwarden.words.errors import Forbidden
@@ -29,7 +31,8 @@ HERE, LOOPBACK = "unix", "127.0.0.1"
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A session that somebody wants. `facts` and `obligations` (the texts of `@harden`) are those of the action that let them ask: an exec,
-    a shell. `labels` are those of what it is in, `names` its other names and ids; `source` is `unix` or an IP address."""
+    a shell; `asked` is what was asked about that. `labels` are those of what it is in, `names` its other names and ids; `source` is `unix` or
+    an IP address."""
 
     principal: Principal
     opening: Opening
@@ -38,6 +41,7 @@ class Wish:
     labels: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Plain] = field(default_factory=dict)
     obligations: tuple[str, ...] = ()
+    asked: Ask | None = None
 
     @property
     def whose(self) -> Whose:
@@ -61,19 +65,22 @@ class Admissions:
     """Admits sessions. `is_observing`: what policy would refuse passes, and it obliges to nothing; locks count all the same."""
 
     def __init__(
-        self, locks: Locks, *, is_observing: bool = False, now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+        self, locks: Locks, budget: Budget | None = None, allowance: Allowance = NO_LIMIT, *, is_observing: bool = False,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        """`now` is the time in UTC."""
-        self._locks, self._is_observing, self._now = locks, is_observing, now
+        """`budget` is what was recorded today, `allowance` what may be where policy does not say; `now` is the time in UTC."""
+        self._locks, self._budget, self._allowance = locks, budget or Budget(), allowance
+        self._is_observing, self._now = is_observing, now
 
     def admit(self, wish: Wish, policies: PolicySet) -> Admitted:
         """Let a session begin.
 
         Raises:
-            Forbidden: `session.locked`, `policy.…`; it may not, and the message says why.
+            Forbidden: `session.locked`, `session.spent`, `policy.…`; it may not, and the message says why.
         """
         self._locks.check(wish.whose.person, wish.whose.targets)
-        verdict = decide(self.ask(wish), policies)
+        ask = self.ask(wish)
+        verdict = decide(ask, policies)
         if self._is_observing:
             return Admitted(wish.opening, wish.whose, Terms(), Recording.ALARM, verdict, None if verdict.is_allowed else _refused(wish, verdict))
         if not verdict.is_allowed:
@@ -81,7 +88,11 @@ class Admissions:
         obliged = parse_obligations((*wish.obligations, *verdict.harden))
         # INVARIANT: who has to be watched is recorded: a watcher sees what is on the tape
         recording = Recording.STRICT if obliged.watched else obliged.recording or Recording.STRICT
-        return Admitted(wish.opening, wish.whose, Terms.of(obliged), recording, verdict)
+        terms = Terms.of(obliged, self._allowance)
+        if recording is not Recording.OFF:
+            self._budget.check(wish.whose.person, terms.daily_bytes)
+        whose = replace(wish.whose, asks=(wish.asked, ask) if wish.asked else (ask,))
+        return Admitted(wish.opening, whose, terms, recording, verdict)
 
     def ask(self, wish: Wish) -> Ask:
         """What policy is asked. The session has no id yet; its name is what it is in, its tags are the labels of that."""

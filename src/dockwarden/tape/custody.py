@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,10 @@ class Custody:
         self._used = self._written = 0
         self._room_now = asyncio.Event()
         self._warned, self._measured = -WARN_S, -MEASURE_S
+        self._lent: set[str] = set()
         self.lag = Lag()
+        self.when_deleted: list[Callable[[], None]] = []
+        """Heard, in the loop, each time that a tape was deleted."""
         recorder.no_room = self.no_room
 
     @property
@@ -121,18 +124,38 @@ class Custody:
     async def bring(self, id: str) -> None:
         """See that a tape's contents are on this disk. Raises: Refused: they are deleted, or the store does not give them."""
         async with self._lock(id):
-            folder = self._present(id)
-            if not absent(folder):
-                return
-            if self._store is None:
-                raise Unavailable("session.away", f"session {id} is in the store alone, and [tapes] store is empty")
-            try:
-                await asyncio.to_thread(copies.bring_back, self._store, folder, _now(), self._has_room)
-            except StoreTrouble as error:
-                raise Unavailable("session.away", f"session {id} is in the store alone, which does not give it now ({error}); try again") from None
-            except (BadSegment, OSError) as error:
-                raise Broken("session.unreadable", f"session {id} cannot be brought back from the store: {error}") from None
-            self._used += came_to(folder).bytes
+            self._lent.discard(id)  # somebody wants it here, not only who has borrowed it
+            await self._bring(id)
+
+    @contextlib.asynccontextmanager
+    async def at_hand(self, id: str) -> AsyncIterator[None]:
+        """See that a tape's contents are here as long as this lasts: what was in the store alone is so again. Raises: as `bring`."""
+        folder = self._shelf.path(id)
+        async with self._lock(id):
+            if absent(folder):
+                await self._bring(id)
+                self._lent.add(id)
+        try:
+            yield
+        finally:
+            async with self._lock(id):
+                if id in self._lent and not absent(folder):
+                    await self._leave_to_store(folder)
+                self._lent.discard(id)
+
+    async def _bring(self, id: str) -> None:
+        folder = self._present(id)
+        if not absent(folder):
+            return
+        if self._store is None:
+            raise Unavailable("session.away", f"session {id} is in the store alone, and [tapes] store is empty")
+        try:
+            await asyncio.to_thread(copies.bring_back, self._store, folder, _now(), self._has_room)
+        except StoreTrouble as error:
+            raise Unavailable("session.away", f"session {id} is in the store alone, which does not give it now ({error}); try again") from None
+        except (BadSegment, OSError) as error:
+            raise Broken("session.unreadable", f"session {id} cannot be brought back from the store: {error}") from None
+        self._used += came_to(folder).bytes
 
     async def _delete(self, id: str, by: str, why: str, rule: str) -> None:
         async with self._lock(id):
@@ -150,6 +173,8 @@ class Custody:
                 await self._not_deleted(folder, intent, error)
             self._used -= 0 if stored_of(folder).is_away else intent.tail.bytes
             self._forget(id)
+        for hear in self.when_deleted:
+            hear()
 
     async def _not_deleted(self, folder: Path, intent: deletion.Intent, error: Refused | OSError) -> None:
         """Take a deletion back that has no mark; one that has is finished at the next start. Raises: Unavailable."""
@@ -279,9 +304,12 @@ class Custody:
                 await asyncio.to_thread(copies.copy_again, self._store, folder)
                 self._copied.discard(id)
                 raise StoreTrouble(f"{wrong}; it is copied again")
-            size = (await asyncio.to_thread(came_to, folder)).bytes
-            await asyncio.to_thread(copies.let_go, folder)
-            self._used -= size
+            await self._leave_to_store(folder)
+
+    async def _leave_to_store(self, folder: Path) -> None:
+        size = (await asyncio.to_thread(came_to, folder)).bytes
+        await asyncio.to_thread(copies.let_go, folder)
+        self._used -= size
 
     def _say_lag(self, because: str) -> None:
         now = time.monotonic()

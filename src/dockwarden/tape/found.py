@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,9 @@ from dockwarden.tape.opening import Opening, hash_of
 from dockwarden.tape.read import opening_of
 from dockwarden.tape.segment import FRONT_BYTES, Flag, Head, Sealer, Sign
 from dockwarden.tape.shelf import OPENING, Reels, Shelf, Torn, heads_of, reels_of
+
+SECOND = len("20260101-000000")
+"""How much of an id tells its time: within a second ids are in no order."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +45,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     killed: Killed | None = None
 
 
-def rows(shelf: Shelf) -> Iterator[Row]:
-    """Yield every tape that is there, the oldest first. One that cannot be read is a row, too: its state says why."""
-    for id in shelf.ids():
-        folder = shelf.path(id)
-        try:
-            yield _row(folder, opening_of(folder))
-        except (BadSegment, OSError) as error:
-            yield Row(id=id, person="", kind="", target="", started=0, ended=0, state=f"unreadable: {error}", segments=0, head="", bytes=0)
+def rows(shelf: Shelf) -> list[Row]:
+    """Every tape that is there, the oldest first. One that cannot be read is a row, too: its state says why."""
+    found = [_row_of(shelf.path(id)) for id in shelf.ids()]
+    return sorted(found, key=lambda row: (row.id[:SECOND], row.started, row.id))
+
+
+def _row_of(folder: Path) -> Row:
+    try:
+        return _row(folder, opening_of(folder))
+    except (BadSegment, OSError) as error:
+        return Row(id=folder.name, person="", kind="", target="", started=0, ended=0, state=f"unreadable: {error}", segments=0, head="", bytes=0)
 
 
 def _row(folder: Path, opening: Opening) -> Row:

@@ -9,6 +9,7 @@ import secrets
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ GONE_AT_ONCE = 500
 WORDS = (sys.executable, "-I", "-m", "dockwarden.tape.indexing")
 
 Told = Callable[[str, Mapping[str, Any]], None]
+AtHand = Callable[[str], AbstractAsyncContextManager[None]]
+"""Sees that a tape's contents are on this disk meanwhile. Raises: Refused: they cannot be."""
 
 
 async def search_key(keeper: KeepsSecrets) -> bytes:
@@ -105,9 +108,11 @@ class Reader:
 class Indexer:
     """Keeps the index as the tapes are. Make it inside the running loop, and `open` it."""
 
-    def __init__(self, file: Path, shelf: Shelf, keeper: KeepsSecrets, live: Callable[[], Collection[str]], told: Told) -> None:
+    def __init__(
+        self, file: Path, shelf: Shelf, keeper: KeepsSecrets, live: Callable[[], Collection[str]], told: Told, at_hand: AtHand
+    ) -> None:
         """`live` are the ids of tapes that are recorded now; `told` hears of what cannot be read."""
-        self.file = file
+        self.file, self._at_hand = file, at_hand
         self._shelf, self._keeper, self._live, self._told = shelf, keeper, live, told
         self._news = asyncio.Event()
         self._is_anew = False
@@ -136,8 +141,8 @@ class Indexer:
         """A tape has ended, or was deleted."""
         self._news.set()
 
-    async def rebuild(self) -> AsyncIterator[tuple[int, int]]:
-        """Make the index anew from the tapes; yields how many of how many are done, now and again, until all are.
+    async def rebuild(self) -> AsyncIterator[tuple[int, int, int]]:
+        """Make the index anew from the tapes; yields how many of how many are done, and are not read, now and again, until all are done.
 
         Raises:
             Refused: the vault is sealed, or away.
@@ -148,10 +153,10 @@ class Indexer:
         self._unknown.clear()
         self.look()
         while self._is_anew or self.waiting:
-            yield self.done, self.done + len(self.waiting)
+            yield self.done, self.done + len(self.waiting), len(self._unread)
             await asyncio.sleep(PROGRESS_S)
             await search_key(self._keeper)
-        yield self.done, self.done
+        yield self.done, self.done, len(self._unread)
 
     async def _run(self) -> None:
         said = ""
@@ -220,11 +225,12 @@ class Indexer:
 
     async def _take_in(self, reader: Reader, id: str) -> None:
         folder, why_not = self._shelf.path(id), self._unread.get(id, "")
+        identity = await TapeKeys.identity(self._keeper)
         try:
-            identity = await TapeKeys.identity(self._keeper)
             key = b"" if why_not else await asyncio.to_thread(lambda: unwrap(opening_of(folder), identity))
-            wrong = await reader.ask(Order(folder=str(folder), key=key, why_not=why_not))
-        except BadSegment as error:
+            async with contextlib.nullcontext() if why_not else self._at_hand(id):
+                wrong = await reader.ask(Order(folder=str(folder), key=key, why_not=why_not))
+        except (BadSegment, Refused) as error:  # refused: the store does not give it
             wrong = str(error)
         except Lost:
             self._unread[id] = "its reader ended, or did not answer"

@@ -83,6 +83,7 @@ def _take_in(index: Index, order: Order) -> None:
     until = time.process_time() + SPENT_S
     seen = see(opening, frames, lambda: time.process_time() > until)
     said = [] if seen.is_whole else [f"only the first {seen.read_bytes / (1 << 20):.1f} MiB were read"]
+    said += [f"{seen.undrawn} pieces of what was shown could not be drawn"] if seen.undrawn else []
     index.put(opening, ended_us, seen, "; ".join([*said, *frames.broken]))
 
 

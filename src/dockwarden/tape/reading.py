@@ -22,6 +22,8 @@ TEXT_CHARS = 2 << 20
 """How much text of one tape is kept."""
 WALKED_BYTES = 4 << 30
 """How far a tape is looked through for its end."""
+STEPS = 8
+"""After so many it is asked whether enough time was spent; one of them may take a second (16 KiB of text inserted at the width of the screen)."""
 MOST_COMMANDS = 5000
 LONGEST_LINE, LONGEST_COMMAND = 4096, 1000
 PROMPT_ENDS = "#$%>❯➜λ»"  # noqa: RUF001  what prompts really end with
@@ -107,7 +109,8 @@ def see(opening: Opening, frames: Iterable[Frame], is_spent: Callable[[], bool])
             break
     reader.finish()
     is_whole = is_whole and not reader.text.is_full
-    return Seen(lines=tuple(reader.text.lines), commands=tuple(reader.commands), exit=ended, read_bytes=read, is_whole=is_whole)
+    lines, commands = tuple(reader.text.lines), tuple(reader.commands)
+    return Seen(lines=lines, commands=commands, exit=ended, read_bytes=read, is_whole=is_whole, undrawn=reader.undrawn)
 
 
 class _Reader:
@@ -125,7 +128,7 @@ class _Reader:
         if self._screen is not None:
             self._screen.now_us = frame.at_us
         steps = self._streams.feed(frame) if self._screen is None else self._screen.feed(frame.data)
-        return not any(not number & 63 and is_spent() for number, _ in enumerate(steps))
+        return not any(not number % STEPS and is_spent() for number, _ in enumerate(steps))
 
     def note(self, frame: Frame) -> None:
         """Take what is no output: what was typed, a size, the command that it began with."""
@@ -143,6 +146,11 @@ class _Reader:
             self._screen.enter("")
         elif frame.kind is Kind.INPUT and frame.data.endswith((b"\r", b"\n")):
             self._screen.enter(visible(frame.data.decode("utf-8", "replace")).strip())
+
+    @property
+    def undrawn(self) -> int:
+        """How much of it could not be drawn."""
+        return self._screen.undrawn if self._screen is not None else 0
 
     def finish(self) -> None:
         """Nothing more comes."""

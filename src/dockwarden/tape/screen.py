@@ -1,7 +1,9 @@
 """A terminal's screen, from which every line is taken before it goes: scrolled off, overwritten, erased, or left behind with its screen. Pure.
 
 The emulator is pyte's. What reaches it has passed `neutral.py`, so a sequence is whole, short, and draws or moves. Two things that pyte does
-not do are done here: the second screen of editors and pagers, and lines that are one line although the terminal broke them.
+not do are done here: the second screen of editors and pagers, and lines that are one line although the terminal broke them. Numbers at which
+pyte fails (`ESC [ 3 K`, `ESC [ 4 J`, a line where there are no margins) do here what they do in xterm; what else it fails at is one step that is not
+drawn, and counted.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ SEQUENCES = {
     **{final: name for final, name in Stream.csi.items() if final not in "cgmn"},
     "S": "scroll_up", "T": "scroll_down", "b": "repeat", "s": "save_cursor", "u": "restore_cursor", "`": "cursor_to_column",
 }  # fmt: skip
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+"""What code raises that did not think of its input."""
 PLAIN = {chr(code): Char(chr(code)) for code in range(0x20, 0x7F)}
 
 Keep = Callable[[int, str], None]
@@ -70,6 +74,8 @@ class Screen(Emulator):
         self._draws_lines = False
         self._last = ""
         self.now_us = 0
+        self.undrawn = 0
+        """How many steps the emulator failed at."""
         super().__init__(min(max(columns, 1), MOST_COLUMNS), min(max(rows, 1), MOST_ROWS))
         self.buffer = self._blank()
 
@@ -79,7 +85,10 @@ class Screen(Emulator):
         """Show `data`, a step at a time: who drives this may stop between two."""
         for start in range(0, len(data), AT_ONCE):
             for piece in PIECE.finditer(self._neutral.feed(data[start : start + AT_ONCE])):
-                self._show(*piece.groups())
+                try:
+                    self._show(*piece.groups())
+                except FAULTS:  # or one odd sequence would hide all that comes after it from who searches
+                    self.undrawn += 1
                 yield
 
     def enter(self, typed: str) -> None:
@@ -273,15 +282,27 @@ class Screen(Emulator):
         super().erase_characters(count)
 
     def erase_in_line(self, how: int = 0, private: bool = False) -> None:
-        """Blank a line, or what is on one side of the cursor."""
+        """Blank a line, or what is on one side of the cursor; anything else is nothing."""
+        if how > 2:
+            return
         start, end = (self.cursor.x, self.columns) if how == 0 else (0, self.cursor.x + 1 if how == 1 else self.columns)
         self._keep_span(start, end)
         super().erase_in_line(how, private)
 
     def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
-        """Blank the screen, or what is on one side of the cursor."""
+        """Blank the screen, or what is on one side of the cursor; anything else is nothing."""
+        if how > 3:
+            return
         self._keep_all()
         super().erase_in_display(how, *args, **kwargs)
+
+    def cursor_to_line(self, line: int | None = None) -> None:
+        """Go to a line of the margins, or of the screen where there are none."""
+        if self.margins is not None:
+            super().cursor_to_line(line)
+        else:
+            self.cursor.y = (line or 1) - 1
+            self.ensure_vbounds()
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Another size, bounded."""

@@ -21,10 +21,12 @@ class Command(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `read_bytes` of output were read; `is_whole` says that there was no more."""
+    """All of it. `read_bytes` of output were read; `is_whole` says that there was no more, `undrawn` how many steps of it the emulator
+    failed at."""
 
     lines: tuple[Line, ...]
     commands: tuple[Command, ...]
     exit: str
     read_bytes: int
     is_whole: bool
+    undrawn: int = 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dockwarden.tape.terms import Course, Do, Patience, State, Step, Terms
+from dockwarden.words.ask import Ask
 from dockwarden.words.errors import Forbidden, Refused
 
 
@@ -40,10 +41,11 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose session it is, and all names and ids of what it is in."""
+    """Whose session it is, all names and ids of what it is in, and what was asked of policy before it began."""
 
     person: str
     targets: frozenset[str]
+    asks: tuple[Ask, ...] = field(default=(), compare=False)
 
 
 def unrecorded(_words: str) -> None:
@@ -95,6 +97,11 @@ class Vigil:
         """Something was typed or shown."""
         self._course.moved(self._loop.time())
 
+    def recorded(self, size: int, today: int) -> None:
+        """So much is on its tape, and on all of its person's of today."""
+        if steps := self._course.recorded(size, today):
+            self._do(steps)
+
     async def begin(self) -> None:
         """Return when the session may begin.
 
@@ -125,6 +132,11 @@ class Vigil:
             self.watchers.remove(name)
             self._mark(f"no longer watched by {name}")
             self._do(self._course.watched(len(self.watchers), self._loop.time()))
+
+    def end(self, why: str) -> None:
+        """End the session, with `why` on its tape, too."""
+        self._mark(why)
+        self._ending = asyncio.ensure_future(self.stream.end(why))
 
     def close(self, why: str = "") -> None:
         """The session is over."""
@@ -159,8 +171,7 @@ class Vigil:
                 case Do.WARN if self.stream.is_terminal:
                     self._say(step.words)
                 case Do.END:
-                    self._mark(step.words)
-                    self._ending = asyncio.ensure_future(self.stream.end(step.words))
+                    self.end(step.words)
         if self.state is State.OVER:
             self.close(steps[-1].words if steps else "")
         else:

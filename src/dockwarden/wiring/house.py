@@ -24,6 +24,7 @@ from dockwarden.doors.lock.tickets import Tickets
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.operate.server import OperateServer
 from dockwarden.doors.ssh.crowd.door import CrowdDoor
+from dockwarden.doors.ssh.desk import OwnDesk
 from dockwarden.doors.ssh.server import SshDoor
 from dockwarden.doors.volumes.door import VolumeDoor
 from dockwarden.doors.volumes.seal import Sealer, read_sealer
@@ -72,6 +73,8 @@ class House:
     hosts: PinnedHosts = field(init=False)
     factors: SecondFactors = field(init=False)
     ssh: list[SshDoor | CrowdDoor] = field(default_factory=list)
+    desks: list[OwnDesk] = field(default_factory=list)
+    """Of the SSH doors."""
     inside: dict[tuple[str, str], Server] = field(default_factory=dict)
     """Docker doors that listen nowhere: of people who came by SSH, by door and name."""
     keeper: Keeper | OutsideKeeper | None = None

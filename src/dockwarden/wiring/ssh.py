@@ -45,6 +45,7 @@ async def open_ssh(house: House, door: DoorSettings) -> None:
     else:
         start = Start(door.listen, key.export_private_key(), ssh.login_s, sockets, ssh.processes, settings.operate.log_level)
         made = CrowdDoor(desk, start, lambda what, detail: _told(house, what, detail))
+    house.desks.append(desk)
     house.ssh.append(made)
     await made.open()
 

@@ -8,6 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 from dockwarden.access.certificates import hosts_in
+from dockwarden.access.rulebook import no_longer
 from dockwarden.doors.docker.server import Handler
 from dockwarden.ledger.entry import Entry
 from dockwarden.ledger.keys import PUBLIC, read_public_key
@@ -26,7 +27,7 @@ from dockwarden.tape.segment import Flag
 from dockwarden.tape.sessions import Sessions
 from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.store import Place, S3Store, StoreTrouble
-from dockwarden.tape.terms import Patience
+from dockwarden.tape.terms import Allowance, Patience
 from dockwarden.vault.private import read_private
 from dockwarden.wiring.house import House
 from dockwarden.words.errors import BadConfig, Refused
@@ -43,6 +44,7 @@ async def open_tapes(house: House) -> None:
     """
     settings = house.settings
     house.sessions = Sessions(Locks(settings.state_dir / "locks.db"))
+    house.sessions.no_longer = lambda ask: no_longer(ask, house.rulebook.rules)
     keys = house.tape_keys = TapeKeys(settings.state_dir / "tapes.pub", settings.tapes.recipients)
     shelf = Shelf(settings.tapes_dir)
     house.recorder = Recorder(
@@ -51,6 +53,7 @@ async def open_tapes(house: House) -> None:
     await prepare_tape_keys(house)
     await house.recorder.open()
     await asyncio.to_thread(end_found_tapes, house, shelf)
+    await asyncio.to_thread(house.sessions.budget.count, shelf)
     house.custody = _custody(house, house.recorder)
     await house.custody.settle()
     open_index(house, house.recorder)
@@ -117,16 +120,20 @@ def open_index(house: House, recorder: Recorder) -> None:
     """Keep the search index up with what is recorded."""
     assert house.keeper is not None  # noqa: S101  the vault is opened before
     file, live = house.settings.state_dir / "search.db", recorder.tapes.keys()
-    house.indexer = Indexer(file, recorder.shelf, house.keeper, lambda: live, lambda what, detail: house.log.warning(what, **detail))
-    recorder.when_ended.append(house.indexer.look)
+    house.indexer = Indexer(
+        file, recorder.shelf, house.keeper, lambda: live, lambda what, detail: house.log.warning(what, **detail), house.custody.at_hand
+    )
+    for heard in (recorder.when_ended, house.custody.when_deleted):
+        heard.append(house.indexer.look)
     house.indexer.open()
 
 
 def admitting(house: House) -> tuple[Admissions, Patience]:
     """Who admits sessions, and how long those wait that need a watcher."""
-    settings = house.settings
-    admissions = Admissions(house.sessions.locks, is_observing=settings.observe)
-    return admissions, Patience(settings.sessions.watcher_wait_s, settings.sessions.watcher_gone_s)
+    settings, sessions = house.settings.sessions, house.sessions
+    allowance = Allowance(settings.session_bytes, settings.daily_bytes)
+    admissions = Admissions(sessions.locks, sessions.budget, allowance, is_observing=house.settings.observe)
+    return admissions, Patience(settings.watcher_wait_s, settings.watcher_gone_s)
 
 
 def build_tapes_door(house: House, door: DoorSettings) -> Handler:

@@ -24,6 +24,7 @@ class Principal:
     `name` is the person's or the tool's name, empty for a caller nobody knows. `groups` are policy groups. `account` is the
     local account behind the caller, where there is one: a certificate or a named door may have none. `via` says how the
     identity was proven (`unix`, `door`, `ssh`, `tls`, `raw`), for the record. `why_not` says of a stranger why nobody vouches for them.
+    `proof` is what stood for them as they came in: the names in their certificate, or the keys that they had.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Principal:
     account: Account | None = None
     via: str = ""
     why_not: str = field(default="", compare=False)
+    proof: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def is_known(self) -> bool:

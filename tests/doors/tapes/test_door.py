@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -153,3 +154,21 @@ async def test_a_policy_that_is_withdrawn_counts_at_once(door: Door) -> None:
     door.rules.policies = policies('@id("no-more") forbid (principal, action == Action::"session.play", resource);')
 
     assert [403, 200] == [(await door.ask(f"/sessions/{id}/{of}")).status for of in ("cast", "raw")]
+
+
+@pytest.mark.parametrize("form", ["cast", "raw"])
+async def test_a_tape_is_sent_no_further_to_who_is_taken_out(door: Door, form: str) -> None:
+    id = await door.record(*[(Kind.OUTPUT, os.urandom(1 << 16))] * 256)
+    reader, writer = await door.connect("audra")
+    writer.write(f"GET /sessions/{id}/{form} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+    begun = await reader.read(1 << 10)
+    door.sessions.no_longer = lambda _ask: "gone"
+    assert 1 == len(door.sessions.heed_people())
+    length = int(begun.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    got = len(begun)
+    with contextlib.suppress(ConnectionResetError):
+        while piece := await reader.read(1 << 20):
+            got += len(piece)
+    writer.close()
+
+    assert got < length

@@ -80,6 +80,10 @@ class ControlDoor:
         """Accept calls. Raises: BadConfig."""
         await self._server.listen(f"unix://{self._socket}", refusal=TAKEN)
 
+    def refresh(self, fresh: Callable[[Principal], Principal]) -> None:
+        """See `Server.refresh`."""
+        self._server.refresh(fresh)
+
     async def close(self, seconds: float = 2.0) -> None:
         """Accept no more, let what is under way end."""
         await self._server.drain(seconds)

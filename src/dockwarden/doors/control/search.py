@@ -142,8 +142,8 @@ class SearchVerbs:
         await call.trail.intent({})
 
         async def pieces() -> AsyncGenerator[bytes, None]:
-            async for done, of in self._indexer.rebuild():
-                yield msgspec.json.encode({"done": done, "of": of}) + b"\n"
+            async for done, of, unread in self._indexer.rebuild():
+                yield msgspec.json.encode({"done": done, "of": of, "unread": unread}) + b"\n"
             call.trail.outcome(200, changing=True)
 
         return Stream(LINES, pieces())

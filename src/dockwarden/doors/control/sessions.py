@@ -41,6 +41,7 @@ LIST, PLAY, EXPORT, WATCH, KILL = SESSION_ACTIONS
 LINES = b"application/x-ndjson"
 BYTES = b"application/octet-stream"
 AT_ONCE, BYTES_AT_ONCE = 64, 256 << 10
+SHOWING = frozenset({PLAY, EXPORT, WATCH})
 UNSEEN = frozenset({State.WAITING, State.PAUSED})
 
 Followed = AsyncGenerator[list[Frame], None]
@@ -87,7 +88,7 @@ class SessionVerbs:
     async def list(self, call: Call) -> Mapping[str, Any]:
         """Every session that the caller may know of, the oldest first."""
         call.trail.action = LIST
-        found = await asyncio.to_thread(lambda: list(rows(self._recorder.shelf)))
+        found = await asyncio.to_thread(lambda: rows(self._recorder.shelf))
         shown = [msgspec.to_builtins(self._now(row)) for row in found if self._may(call.principal, LIST, row.id, row.person, row.target)]
         call.trail.outcome(200, detail={"shown": len(shown)}, changing=False)
         return {"sessions": shown}
@@ -205,7 +206,8 @@ class SessionVerbs:
             raise _unseen(id) from None
         about = _resource(id, opening.person, opening.target)
         policies = self._rulebook.rules.policies
-        verdict = decide(Ask(call.principal, action, about), policies)
+        ask = Ask(call.principal, action, about)
+        verdict = decide(ask, policies)
         call.trail.judged(about, verdict, None)
         if not verdict.is_allowed:
             if not self._may(call.principal, LIST, id, opening.person, opening.target):
@@ -213,6 +215,8 @@ class SessionVerbs:
             own = "nobody watches a session of their own; ask a colleague" if action == WATCH and opening.person == call.principal.name else ""
             reasons = "; ".join(verdict.advice) or own or "no policy permits it"
             raise Forbidden(verdict.why.value, f"{action} of {id} is refused for {call.principal.name}: {reasons}", policies=verdict.policies)
+        if action in SHOWING:
+            self._sessions.read_by_us(ask)  # INVARIANT: before anything is awaited, or people could change unheeded
         await call.trail.intent({"tape": id, **detail})
         return opening
 

@@ -30,6 +30,8 @@ from dockwarden.words.principal import Principal
 
 BACKLOG = 4096
 LOOK_EVERY_S = 1.0
+GONE_S = 0.5
+"""How long the connection of somebody who is no longer in `people.toml` is left: what is shown there may still say why it ends."""
 STREAMS_S = 2.0
 """How long a drain leaves streams open: enough for a short `docker exec` to end."""
 
@@ -127,12 +129,15 @@ class Server:
         return len(self._connections)
 
     def refresh(self, fresh: Callable[[Principal], Principal]) -> None:
-        """Give every open connection its principal anew, as people are now."""
+        """Give every open connection its principal anew, as people are now; those of who is no longer among them end, in a moment."""
         for connection in self._connections:
             if connection.is_counted:
-                self._uncount(connection.principal)
-                connection.principal = fresh(connection.principal)
+                was = connection.principal
+                self._uncount(was)
+                connection.principal = fresh(was)
                 self._held[connection.principal] += 1
+                if was.is_known and not connection.principal.is_known:
+                    self.loop.call_later(GONE_S, connection.kill)
 
     async def drain(self, seconds: float, streams_s: float = STREAMS_S) -> Drained:
         """Accept no more, let calls under way end for `seconds` and streams for `streams_s` of them, then cut what is left.

@@ -34,7 +34,7 @@ from dockwarden.tape.intake import Intake, News, no_news
 from dockwarden.tape.opening import Opening
 from dockwarden.tape.recorder import Recorder, Tape
 from dockwarden.tape.sessions import Session, Sessions
-from dockwarden.tape.terms import Patience, State, Terms
+from dockwarden.tape.terms import Patience, State
 from dockwarden.tape.vigil import Vigil
 from dockwarden.upstream.container_process import end_tree
 from dockwarden.words.errors import Forbidden, Refused, Unavailable
@@ -272,7 +272,7 @@ class Taper:
         if admitted.observed is not None:
             trail.observed(admitted.observed)
         if prepared.call.route.action == WEBSOCKET:
-            if admitted.recording is Recording.STRICT or admitted.terms != Terms():
+            if admitted.recording is Recording.STRICT or admitted.terms.are_for_unrecorded:
                 message = "an attach by WebSocket is neither recorded nor kept to terms, so it does not begin; attach by docker attach"
                 raise Unavailable("tape.refused", message)
             return None
@@ -390,7 +390,7 @@ def _wish(prepared: Prepared, scene: Scene, trail: Trail, source: str) -> Wish:
     """The session that a call asks for."""
     judgement, who = prepared.judgement, prepared.resolved.known.principal
     opening = scene.opening(who.name, trail.call_id)
-    return Wish(who, opening, source, scene.about, scene.labels, judgement.ask.context, judgement.verdict.harden)
+    return Wish(who, opening, source, scene.about, scene.labels, judgement.ask.context, judgement.verdict.harden, judgement.ask)
 
 
 def _wish_of_create(prepared: Prepared, source: str) -> Wish:

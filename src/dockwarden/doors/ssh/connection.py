@@ -81,7 +81,7 @@ class SshConnection(asyncssh.SSHServer):
         if self._inner is not None:
             conn._peer_addr = self._inner.source  # a certificate that is good from some addresses only means the outer one
         without_padding_packets(conn)
-        self._visit = self._house.desk.visit(self.source)
+        self._visit = self._house.desk.visit(self.source, self.dismiss)
         succeed = conn.send_userauth_success
         # The library lets in whoever proves one factor; this is where it does, so this is where more can be asked for.
         conn.send_userauth_success = lambda: self._proven(succeed)  # type: ignore[method-assign]  # of this one connection
@@ -196,6 +196,11 @@ class SshConnection(asyncssh.SSHServer):
         """End it all."""
         if self.connection is not None:
             self.connection.close()
+
+    def dismiss(self, why: str) -> None:
+        """End it all, and say why."""
+        if self.connection is not None:
+            self.connection.disconnect(asyncssh.DISC_BY_APPLICATION, f"dockwarden: {why}")
 
     def abort(self) -> None:
         """End it at once."""

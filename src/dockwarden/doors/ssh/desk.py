@@ -6,17 +6,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncssh
 
 from dockwarden.access.rulebook import Rulebook
 from dockwarden.access.totp import SecondFactors
-from dockwarden.doors.docker.server import Server
+from dockwarden.doors.docker.server import GONE_S, Server
 from dockwarden.doors.docker.trail import Trail, said
 from dockwarden.doors.operate.metrics import Metrics
 from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, plain, shown
@@ -70,10 +71,19 @@ class OwnDesk:
     patience: Patience
     factors: SecondFactors
     user_ca: tuple[str, ...] = ()
+    visits: set[OwnVisit] = field(default_factory=set)
+    """Of clients that are in."""
 
-    def visit(self, source: str) -> OwnVisit:
-        """A client at `source` is there."""
-        return OwnVisit(self, source)
+    def visit(self, source: str, dismiss: Callable[[str], None]) -> OwnVisit:
+        """See `house.Desk`."""
+        return OwnVisit(self, source, dismiss)
+
+    def refresh(self, fresh: Callable[[Principal], Principal]) -> None:
+        """People are others now: who is no longer among them is told so and leaves, a moment after their sessions."""
+        for visit in self.visits:
+            now = fresh(visit.principal)
+            if visit.principal.is_known and not now.is_known:
+                asyncio.get_running_loop().call_later(GONE_S, visit.dismiss, now.why_not)
 
     async def certify(self, names: list[str]) -> bytes | None:
         """A certificate of the door's own key for `names`; None where the vault does not let us sign."""
@@ -91,13 +101,12 @@ class OwnDesk:
 class OwnVisit:
     """One client. See `house.Visit`."""
 
-    def __init__(self, desk: OwnDesk, source: str) -> None:
-        self._desk, self.source = desk, source
+    def __init__(self, desk: OwnDesk, source: str, dismiss: Callable[[str], None]) -> None:
+        self._desk, self.source, self.dismiss = desk, source, dismiss
         self._person = ""
         self.wanted = Wanted("")
         self.principal = NOBODY
         self._has_key = self._has_code = False
-        self._came_with = frozenset[str]()
 
     # --- who ---
 
@@ -120,7 +129,8 @@ class OwnVisit:
             self._has_key = True
             return False
         trail.outcome(200, detail={"source": self.source, "name": said(self.wanted.words)}, changing=False)
-        self.principal, self._came_with = person, self._keys_now(person)
+        self.principal = person
+        self._desk.visits.add(self)
         return True
 
     async def _wants_second(self, person: Principal, trail: Trail) -> bool:
@@ -171,13 +181,9 @@ class OwnVisit:
     def fresh(self) -> Principal:
         """Who is there, as people stand now. Raises: Forbidden: they are gone from there, or one of the keys is that they had as they came in."""
         person = self._desk.rulebook.rules.people.fresh(self.principal)
-        if not person.is_known or not self._came_with <= self._keys_now(person):
+        if not person.is_known:
             raise Forbidden("ssh.changed", "who you are, or which keys you have, was changed since you came in: log in again")
         return person
-
-    def _keys_now(self, principal: Principal) -> frozenset[str]:
-        person = self._desk.rulebook.rules.people.by_name.get(principal.name)
-        return frozenset(person.ssh_keys) if person is not None else frozenset()
 
     # --- where to ---
 
@@ -219,7 +225,8 @@ class OwnVisit:
         return self._desk.trail(self.principal, action, self.wanted.host or self.wanted.container)
 
     def leave(self) -> None:
-        """See `house.Visit`: there is nothing to let go of."""
+        """See `house.Visit`."""
+        self._desk.visits.discard(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,21 +279,22 @@ class OwnErrand:
 
     def _judge(self, action: str, host: Host | None, trail: Trail, facts: Facts) -> Verdict:
         """Return the verdict if it permits it. Raises: Hidden, Forbidden."""
-        name, principal = self._visit.wanted.host, self._visit.fresh()
-        about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
-        known = self._known_facts(facts)
-        verdict = decide(Ask(principal, action, about, known.context()), self._desk.rulebook.rules.policies)
-        trail.judged(about, verdict, None)
+        ask = self._ask(action, host, facts)
+        verdict = decide(ask, self._desk.rulebook.rules.policies)
+        trail.judged(ask.resource, verdict, None)
         if verdict.is_allowed:
             return verdict
         if host is None:
-            raise _unseen(name)
+            raise _unseen(ask.resource.name)
         reasons = "; ".join(verdict.advice) or "no policy permits it; ask an admin"
-        words = f"{action} on {name} as {self._login} is refused for {principal.name}: {reasons}"
+        words = f"{action} on {host.name} as {self._login} is refused for {ask.principal.name}: {reasons}"
         raise Forbidden(verdict.why.value, words, policies=verdict.policies)
 
-    def _known_facts(self, facts: Facts) -> Facts:
-        return replace(facts, via="ssh", door=self._desk.listen, login=self._login)
+    def _ask(self, action: str, host: Host | None, facts: Facts) -> Ask:
+        """What policy is asked. Raises: as `OwnVisit.fresh`."""
+        name, known = self._visit.wanted.host, replace(facts, via="ssh", door=self._desk.listen, login=self._login)
+        about = Resource(ResourceKind.HOST, name, name, "", False, host.labels if host else {})
+        return Ask(self._visit.fresh(), action, about, known.context())
 
     def _looks_at_files(self) -> bool:
         facts = self._desk.rulebook.rules.policies.looks[ResourceKind.HOST].facts
@@ -308,7 +316,8 @@ class OwnErrand:
         await trail.intent({"login": self._login, **what})
         names = frozenset({host.address, f"{self._login}@{host.name}"})
         opening = self._opening(beginning, host)
-        wish = Wish(self._visit.fresh(), opening, self._visit.source, names, host.labels, facts.context(), harden)
+        asked = self._ask(self._action, host, facts)
+        wish = Wish(asked.principal, opening, self._visit.source, names, host.labels, facts.context(), harden, asked)
         admitted = self._desk.admissions.admit(wish, self._desk.rulebook.rules.policies)
         if admitted.observed is not None:
             trail.observed(admitted.observed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -183,8 +184,8 @@ class Visit(Protocol):
 class Desk(Protocol):
     """Where the door asks."""
 
-    def visit(self, source: str) -> Visit:
-        """A client at `source` is there."""
+    def visit(self, source: str, dismiss: Callable[[str], None]) -> Visit:
+        """A client at `source` is there. `dismiss` is called with the reason, once who came in is no longer one of the people."""
 
     async def certify(self, names: list[str]) -> bytes | None:
         """A certificate of the door's own key for `names`; None where the vault does not let us sign."""

@@ -83,6 +83,9 @@ class WebSocket:
                 await self._finish(sending)
             elif self._leaving.done():
                 await self._close(CloseReason.GOING_AWAY)
+        except asyncio.CancelledError:  # who watches may no longer
+            await self._close(CloseReason.POLICY_VIOLATION)
+            raise
         finally:
             sending.cancel()
             minding.cancel()

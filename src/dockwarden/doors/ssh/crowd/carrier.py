@@ -49,6 +49,8 @@ class House:
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self.streams: dict[int, Streams] = {}
         """Of errands that are open, by number."""
+        self.dismiss: dict[int, Callable[[str], None]] = {}
+        """How clients that are there are sent away, by number."""
         self.started: asyncio.Future[say.Start] = asyncio.get_running_loop().create_future()
         self._is_empty = asyncio.Event()
         self.over = asyncio.Event()
@@ -120,6 +122,8 @@ class House:
                 self.started.set_result(message)
             case say.Client():
                 self.came(self._wire.sockets.popleft())
+            case say.Dismiss(client, why):
+                self.dismiss.get(client, _nobody)(why)
             case say.Stop():
                 self.over.set()
             case _:
@@ -150,15 +154,19 @@ class House:
         self.over.set()
 
 
+def _nobody(_why: str) -> None:
+    """They are gone already."""
+
+
 class FarDesk:
     """See `house.Desk`."""
 
     def __init__(self, house: House) -> None:
         self._house = house
 
-    def visit(self, source: str) -> FarVisit:
+    def visit(self, source: str, dismiss: Callable[[str], None]) -> FarVisit:
         """See `house.Desk`."""
-        return FarVisit(self._house, source)
+        return FarVisit(self._house, source, dismiss)
 
     async def certify(self, names: list[str]) -> bytes | None:
         """See `house.Desk`."""
@@ -168,8 +176,9 @@ class FarDesk:
 class FarVisit:
     """See `house.Visit`."""
 
-    def __init__(self, house: House, source: str) -> None:
+    def __init__(self, house: House, source: str, dismiss: Callable[[str], None]) -> None:
         self._house, self._source, self._client = house, source, house.number
+        house.dismiss[self._client] = dismiss
 
     async def keys(self, wanted: Wanted | None) -> tuple[str, ...]:
         """See `house.Visit`."""
@@ -211,6 +220,7 @@ class FarVisit:
 
     def leave(self) -> None:
         """See `house.Visit`."""
+        del self._house.dismiss[self._client]
         self._house.tell(say.Leave(self._client))
 
 

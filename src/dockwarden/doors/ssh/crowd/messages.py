@@ -265,6 +265,13 @@ class Stop(Message, frozen=True):
     """End every session, then yourself."""
 
 
+class Dismiss(Message, frozen=True):
+    """See `house.Desk.visit`."""
+
+    client: Number
+    why: str
+
+
 class Tell(Message, frozen=True):
     """See `vigil.Stream.tell`."""
 
@@ -302,7 +309,7 @@ FromCarrier = (
     Keys | Enter | Code | Still | HostAt | Places | Docker | NotOpen | Leave | Certify | Run | Credential | Open | Wait | Moved | CloseWatch
     | TapeFrame | Settle | EndTape | JudgeFile | ToldFile | NotDone | Over | Ready | Gone
 )  # fmt: skip
-FromHouse = Answer | Socket | Refusal | Start | Client | Stop | Tell | Hold | GoOn | End | Broken
+FromHouse = Answer | Socket | Refusal | Start | Client | Stop | Dismiss | Tell | Hold | GoOn | End | Broken
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -129,6 +129,8 @@ class Reception:
     async def lost(self) -> None:
         """It is gone: end what it carried."""
         self._wire.close()
+        for client in tuple(self._visits):
+            self._left(client)
         await asyncio.gather(*(self._cut(number) for number in tuple(self._errands)))
 
     async def _cut(self, number: int) -> None:
@@ -242,7 +244,9 @@ class Reception:
     def _came(self, client: int, source: str) -> OwnVisit:
         if client not in self._visits and len(self._visits) >= MOST_CLIENTS:
             raise Garbled("it has too many clients")
-        return self._visits.setdefault(client, self.desk.visit(source))
+        if client not in self._visits:
+            self._visits[client] = self.desk.visit(source, lambda why: self.tell(say.Dismiss(client, why)))
+        return self._visits[client]
 
     def _visit(self, client: int) -> OwnVisit:
         try:
@@ -257,7 +261,8 @@ class Reception:
         return visit
 
     def _left(self, client: int) -> None:
-        self._visits.pop(client, None)  # one that never said who it is, is not there
+        if (visit := self._visits.pop(client, None)) is not None:  # one that never said who it is, is not there
+            visit.leave()
         for number in [number for number, held in self._errands.items() if held.client == client and held.stream is None]:
             del self._errands[number]
 
