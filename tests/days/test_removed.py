@@ -33,9 +33,9 @@ def lone(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Ite
     made.remove()
 
 
-@pytest.fixture(scope="module")
-def bastion(engine: PrivateEngine) -> Iterator[Bastion]:
-    with openssh_server() as target, ssh_door(engine.address, target) as made:
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
+def bastion(engine: PrivateEngine, request: pytest.FixtureRequest) -> Iterator[Bastion]:
+    with openssh_server() as target, ssh_door(engine.address, target, processes=request.param) as made:
         yield made
 
 
