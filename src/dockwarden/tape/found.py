@@ -149,6 +149,7 @@ def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int, ends: Ends = NO_
             left.unlink()
     try:
         reels.append(segment)
+        reels.sync()
     finally:
         reels.close()
     return segment.head, torn

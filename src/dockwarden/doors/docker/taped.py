@@ -121,7 +121,7 @@ class Taped:
                 intake.output(piece, Frame.OUTPUT if stream is Stream.STDOUT else Frame.ERROR)
                 if intake.is_masking and piece is not data:
                     Secret(piece).wipe()
-        return tape.settle() if tape.is_full else None
+        return tape.room() if tape.is_full else None
 
     def _is_calm(self, tape: Tape, size: int) -> bool:
         now_us = tape.now_us
