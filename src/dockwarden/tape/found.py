@@ -19,7 +19,8 @@ from dockwarden.tape.shelf import OPENING, Reels, Shelf, Torn, heads_of, reels_o
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One tape in a list. Times are microseconds since 1970; `ended` is 0 while it is recorded, `head` is hex. `state` as `verify.Checked`,
-    or, of a session under way, `waiting` and `paused` for want of a watcher; `watchers` are who looks on now.
+    or, of a session under way, `waiting` and `paused` for want of a watcher; `broken: …` says why a tape has no end, as only its recorder
+    knows. `watchers` are who looks on now.
 
     `stored` are the segments that are in the store; `is_away` says that none is on this disk.
     """

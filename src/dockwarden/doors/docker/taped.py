@@ -1,7 +1,7 @@
 """Exec, attach and `run -it` on tape: it is open before the Engine is asked, and what is shown is what was recorded.
 
 1. The tape's opening and first segment are durable, and in the ledger, before the call goes upstream; else the call is refused.
-2. Of a terminal, output is durable before it is passed on; above a rate it is buffered, and at most 100 ms of it can be lost.
+2. Of a terminal, output is durable before it is passed on; above a rate it is buffered, and at most 100 ms of it can be lost to a kill.
 3. When the recorder fails, the stream ends with the reason on the person's screen, unless policy says that it goes on (`record=alarm`).
 4. The exit status is asked for and recorded, and the end is the last segment.
 5. Who has to be watched waits for a watcher before anything begins, and is held while nobody watches (`tape/vigil.py`).
