@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -52,6 +53,8 @@ class Tape:
         self.is_ended = False
         self.is_shut = self.is_lost = False
         """Whether it has all of the end that a broken one gets; whether a sync failed and nothing was done about it yet."""
+        self.hand = threading.Lock()
+        """Held by the thread that takes what waits and writes it: one at a time."""
         self.waiting: list[Frame] = []
         self.waiting_bytes = self.waiting_us = 0
         """How much waits to be taken, and since when."""
@@ -271,9 +274,7 @@ class Recorder:
                 return
             waiting = self._loop.create_future()
             tape.waiters.append((upto, waiting))
-            if tape.waiting:
-                tape.is_urgent = True
-                self._writer.lock.notify()
+        self._writer.hurry(tape)
         await waiting
 
     async def end(self, tape: Tape, why: str) -> None:

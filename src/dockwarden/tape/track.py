@@ -21,7 +21,7 @@ class Written(NamedTuple):
 
 
 class Track:
-    """`write` and `go_back` are the writing thread's, `sync` the syncing thread's, which does not sync while the other goes back."""
+    """`write` and `go_back` are for one thread at a time, `sync` is the syncing thread's; nobody goes back while that syncs."""
 
     def __init__(self, reels: Reels, sealer: Sealer) -> None:
         """Go on after what `sealer` sealed last, which is durable."""

@@ -1,4 +1,5 @@
-"""The recorder's two threads: one seals and writes what many tapes have gathered, in turn, the other lets it be durable.
+"""The recorder's two threads: one seals and writes what many tapes have gathered, in turn, the other lets it be durable, and writes what
+somebody waits for.
 
 What is written outlives the process, so that nothing but its turn keeps a tape from that: no write waits for a sync, and one sync may be for
 several segments. Whoever asked for what is durable is answered after it.
@@ -75,6 +76,10 @@ class Writer:
         for thread in self._threads:
             thread.join(10)
 
+    def hurry(self, tape: Tape) -> None:
+        """Let what waits of `tape` be written and durable soon."""
+        self._unsynced.put(tape)
+
     def fail(self, tape: Tape, why: str) -> None:
         """Break `tape`, from any thread: who waits for frames and who owns the session are told, and it gets its end if that can be written."""
         with self.lock:
@@ -107,6 +112,7 @@ class Writer:
                     due, _ = self._due()
             for tape in due:
                 self._write(tape)
+                self._unsynced.put(tape)
         self._unsynced.put(None)
 
     def _due(self) -> tuple[list[Tape], float | None]:
@@ -124,6 +130,10 @@ class Writer:
         return due, None if sleep_us is None else sleep_us / 1e6
 
     def _write(self, tape: Tape) -> None:
+        with tape.hand:
+            self._write_in_hand(tape)
+
+    def _write_in_hand(self, tape: Tape) -> None:
         with self.lock:  # INVARIANT: frames and end are taken at once: an end that is asked for after this is another turn's
             frames, size, flags = tape.waiting, tape.waiting_bytes, tape.ending
             tape.waiting, tape.waiting_bytes, tape.is_urgent = [], 0, False
@@ -138,7 +148,6 @@ class Writer:
                 self._failed(tape, error)
         if tape.broken:
             self._shut(tape)
-        self._unsynced.put(tape)
 
     def _shut(self, tape: Tape) -> None:
         """Give a tape that is broken its end: after all that was written, or, if a sync failed, after what is durable."""
@@ -158,6 +167,8 @@ class Writer:
 
     def _sync_all(self) -> None:
         while (tape := self._unsynced.get()) is not None:
+            if tape.waiting:  # somebody waits for these: no need to wake the other thread
+                self._write(tape)
             self._sync(tape)
 
     def _sync(self, tape: Tape) -> None:
