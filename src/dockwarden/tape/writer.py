@@ -146,7 +146,7 @@ class Writer:
                 batch.written = tape.track.written
             except Exception as error:  # noqa: BLE001  a thread's root: whatever it was, it was not recorded
                 self._failed(tape, error)
-        if tape.broken:
+        if tape.broken and self.is_alive:  # else nobody syncs its end, and the ledger would not have it: the next start ends it
             self._shut(tape)
 
     def _shut(self, tape: Tape) -> None:
