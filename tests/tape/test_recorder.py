@@ -67,6 +67,23 @@ async def test_frames_are_gathered_before_they_are_written(studio: Studio) -> No
     assert 2 == tape.head[0]
 
 
+async def test_what_came_while_the_disk_was_busy_is_in_segments_of_a_bounded_size_and_the_last_is_the_end(studio: Studio) -> None:
+    tape = await studio.begin()
+    said = [os.urandom(writer.SEGMENT_BYTES // 3) for _ in range(20)]
+    with tape.hand:
+        for piece in said:
+            tape.add(Kind.OUTPUT, piece)
+        ending = asyncio.ensure_future(tape.end())
+        await asyncio.sleep(0)
+    await ending
+
+    found = [head for _, _, head in heads(studio.path(tape))]
+    assert b"".join(said) == outputs(studio, tape)
+    assert max(head.length for head in found) < 2 * writer.SEGMENT_BYTES
+    assert [False] * (len(found) - 1) + [True] == [Flag.LAST in head.flags for head in found]
+    assert [] == studio.heard
+
+
 async def test_the_head_is_not_that_of_a_segment_which_a_crash_would_take(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop writes it into the ledger, while the thread writes on: what the ledger has must be there after a crash."""
     tape, right, told = await studio.begin(), Reels.sync, list[tuple[int, int]]()

@@ -18,20 +18,25 @@ import errno
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from dockwarden.ledger.writer import call_in_loop
-from dockwarden.tape.segment import Flag
+from dockwarden.tape.segment import NO_FLAG, Flag
 from dockwarden.tape.shelf import Shelf
 from dockwarden.tape.track import Written
 
 if TYPE_CHECKING:
+    from dockwarden.tape.frames import Frame
     from dockwarden.tape.recorder import Tape
 
 GATHER_BYTES, GATHER_US = 256 << 10, 30_000
 """A third of the tenth of a second that a kill may cost: the rest is for other tapes whose turn it is, and for a busy machine."""
+
+
+SEGMENT_BYTES = 1 << 20
+"""Of frames in a segment, but for the last of them: who reads a tape has no more of it in memory than that."""
 
 
 @dataclass(slots=True)
@@ -135,9 +140,9 @@ class Writer:
 
     def _write_in_hand(self, tape: Tape) -> None:
         with self.lock:  # INVARIANT: frames and end are taken at once: an end that is asked for after this is another turn's
-            frames, size, flags = tape.waiting, tape.waiting_bytes, tape.ending
-            tape.waiting, tape.waiting_bytes, tape.is_urgent = [], 0, False
-            batch = Batch(len(frames), size, tape.waiting_us if frames else tape.now_us)
+            since_us = tape.waiting_us if tape.waiting else tape.now_us
+            frames, size, flags = self._take_out(tape)
+            batch = Batch(len(frames), size, since_us)
             if is_due := bool(frames or flags) and not tape.broken and not tape.track.written.is_last:
                 tape.taken.append(batch)
         if is_due:
@@ -148,6 +153,20 @@ class Writer:
                 self._failed(tape, error)
         if tape.broken and self.is_alive:  # else nobody syncs its end, and the ledger would not have it: the next start ends it
             self._shut(tape)
+
+    def _take_out(self, tape: Tape) -> tuple[list[Frame], int, Flag]:
+        """What is to be in the next segment, of how many bytes, and whether that is the last. What is too much waits for the next turn."""
+        frames, size, flags = tape.waiting, tape.waiting_bytes, tape.ending
+        tape.waiting, tape.waiting_bytes, tape.is_urgent = [], 0, False
+        if size > SEGMENT_BYTES:
+            upto = next(count for count, taken in enumerate(accumulate(len(frame.data) for frame in frames), 1) if taken >= SEGMENT_BYTES)
+            frames, tape.waiting = frames[:upto], frames[upto:]
+        if tape.waiting:
+            tape.waiting_bytes = sum(len(frame.data) for frame in tape.waiting)
+            tape.waiting_us = tape.now_us
+            size, flags, tape.is_urgent = size - tape.waiting_bytes, NO_FLAG, True
+            self.lock.notify()
+        return frames, size, flags
 
     def _shut(self, tape: Tape) -> None:
         """Give a tape that is broken its end: after all that was written, or, if a sync failed, after what is durable."""
