@@ -38,6 +38,8 @@ class Sessions:
     """All of them: `live` by id those that are recorded, and the vigil of every one."""
 
     locks: Locks
+    masks_found: bool = True
+    """Whether secrets that are found in what is shown or typed are left out of the tapes, `[tapes] mask_found`."""
     live: dict[str, Session] = field(default_factory=dict)
     vigils: set[Vigil] = field(default_factory=set)
 

@@ -42,7 +42,7 @@ async def open_tapes(house: House) -> None:
         BadConfig: an auditor is no age recipient, or the locks cannot be read.
     """
     settings = house.settings
-    house.sessions = Sessions(Locks(settings.state_dir / "locks.db"))
+    house.sessions = Sessions(Locks(settings.state_dir / "locks.db"), settings.tapes.mask_found)
     keys = house.tape_keys = TapeKeys(settings.state_dir / "tapes.pub", settings.tapes.recipients)
     shelf = Shelf(settings.tapes_dir)
     house.recorder = Recorder(

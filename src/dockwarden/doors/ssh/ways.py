@@ -332,7 +332,9 @@ class PersonWays:
         if joint.is_over:
             await tape.end("the client was gone before it began")
             return
-        intake = Intake(tape, is_terminal=joint.is_terminal)
+        # of a forward and a copy, the bytes as they are are the evidence
+        finds = self._house.sessions.masks_found and tape.opening.kind in {SSH_SHELL, SSH_EXEC}
+        intake = Intake(tape, is_terminal=joint.is_terminal, finds=finds)
         vigil.id, vigil.mark = tape.id, lambda words: intake.say(Kind.MARK, words)
         session = Session(tape, intake, frozenset(), joint.end, vigil)
         joint.taped(session, is_strict=admitted.recording is Recording.STRICT)
