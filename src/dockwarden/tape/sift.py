@@ -145,10 +145,10 @@ class Sieve:
         if self._block is not None:
             since = at
         if since < 0:
-            out.append(raw[at:])
+            out.append(raw[at:] if at != len(self._raw) else data)
             at = since = len(raw)
         self._forget(raw, at, since)
-        return b"".join(out)
+        return b"".join(out) if len(out) > 1 else out[0] if out else b""
 
     def _through(self, block: KeyBlock, raw: bytes, at: int, out: list[bytes], *, is_end: bool) -> int:
         at = block.take(raw, at, out, is_end=is_end)
