@@ -273,13 +273,17 @@ class Screen(Emulator):
         super().erase_characters(count)
 
     def erase_in_line(self, how: int = 0, private: bool = False) -> None:
-        """Blank a line, or what is on one side of the cursor."""
+        """Blank a line, or what is on one side of the cursor; pyte fails on a number that says neither."""
+        if how not in {0, 1, 2}:
+            return
         start, end = (self.cursor.x, self.columns) if how == 0 else (0, self.cursor.x + 1 if how == 1 else self.columns)
         self._keep_span(start, end)
         super().erase_in_line(how, private)
 
     def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
-        """Blank the screen, or what is on one side of the cursor."""
+        """Blank the screen, or what is on one side of the cursor; as in a line."""
+        if how not in {0, 1, 2, 3}:
+            return
         self._keep_all()
         super().erase_in_display(how, *args, **kwargs)
 
