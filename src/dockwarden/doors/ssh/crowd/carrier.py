@@ -48,6 +48,7 @@ class House:
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self.streams: dict[int, Streams] = {}
+        self.tapes: dict[int, FarTape] = {}
         """Of errands that are open, by number."""
         self.started: asyncio.Future[say.Start] = asyncio.get_running_loop().create_future()
         self._is_empty = asyncio.Event()
@@ -71,6 +72,7 @@ class House:
     def ended(self, errand: int) -> None:
         """An errand is open no more."""
         self.streams.pop(errand, None)
+        self.tapes.pop(errand, None)
         if not self.streams:
             self._is_empty.set()
 
@@ -138,7 +140,9 @@ class House:
                 stream.hold()
             case say.GoOn():
                 stream.go_on()
-            case say.Broken(_, why):
+            case say.Broken(errand, why):
+                if (tape := self.tapes.get(errand)) is not None:
+                    tape.broken = why
                 stream.broken(why)
             case say.End(_, why):
                 self._ending.add(task := asyncio.ensure_future(stream.end(why)))
@@ -240,7 +244,7 @@ class FarErrand:
             raise
         session = None
         if opened.is_recorded:
-            tape = FarTape(self._house, self._number, opened.began_ns)
+            tape = self._house.tapes[self._number] = FarTape(self._house, self._number, opened.began_ns)
             session = FarSession(tape, Intake(tape, is_terminal=beginning.is_terminal))
         return FarKept(FarVigil(self._house, self._number, opened), session, opened.is_strict)
 
