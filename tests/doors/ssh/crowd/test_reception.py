@@ -69,7 +69,7 @@ class Carrier:
 
 def carrier() -> Carrier:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    desk: Any = type("Desk", (), {"visit": lambda _self, _source: Visitor()})()
+    desk: Any = type("Desk", (), {"visit": lambda *_more: Visitor()})()
     made = Carrier(theirs, cast(Any, None))
     made.reception = Reception(desk, ours, made.ended.append, lambda: None)
     return made

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from dockwarden.doors.ssh.crowd import messages as say
+from dockwarden.doors.ssh.crowd.messages import packed
 from dockwarden.doors.ssh.crowd.wire import MOST_UNSENT, Wire
 from dockwarden.tape.frames import Kind
 
@@ -104,6 +105,18 @@ async def test_an_end_is_heard_once_and_after_it_nothing(ends: tuple[End, End]) 
     await other.until(2)
     other.wire.send(frame(3))
     assert ([frame(1)], ["it hung up"]) == (other.heard, other.lost)
+
+
+async def test_what_cannot_be_taken_ends_it_and_nothing_behind_it_is_heard() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    lost: list[str] = []
+    wire = Wire(ours, lambda _body: [][0], lost.append, takes_sockets=False)
+    with theirs:
+        theirs.send(packed(frame(1)) + packed(frame(2)))
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert ["IndexError in what it said"] == lost
+    wire.close()
 
 
 async def test_what_is_no_message_ends_it(ends: tuple[End, End]) -> None:

@@ -48,8 +48,9 @@ class House:
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self.streams: dict[int, Streams] = {}
-        self.tapes: dict[int, FarTape] = {}
         """Of errands that are open, by number."""
+        self.tapes: dict[int, FarTape] = {}
+        """Of those, the ones that are recorded."""
         self.started: asyncio.Future[say.Start] = asyncio.get_running_loop().create_future()
         self._is_empty = asyncio.Event()
         self.over = asyncio.Event()
