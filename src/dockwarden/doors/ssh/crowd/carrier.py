@@ -49,8 +49,6 @@ class House:
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self.streams: dict[int, Streams] = {}
         """Of errands that are open, by number."""
-        self.tapes: dict[int, FarTape] = {}
-        """Of those, the ones that are recorded."""
         self.started: asyncio.Future[say.Start] = asyncio.get_running_loop().create_future()
         self._is_empty = asyncio.Event()
         self.over = asyncio.Event()
@@ -59,6 +57,8 @@ class House:
         self.came: Callable[[socket.socket], None] = socket.socket.close
         self.tell = self._wire.send
         self._ending: set[asyncio.Task[None]] = set()
+        self.tapes: dict[int, FarTape] = {}
+        """Of errands that are open and recorded, by number."""
 
     @property
     def number(self) -> int:
