@@ -60,6 +60,8 @@ class House:
         self.came: Callable[[socket.socket], None] = socket.socket.close
         self.tell = self._wire.send
         self._ending: set[asyncio.Task[None]] = set()
+        self.tapes: dict[int, FarTape] = {}
+        """Of errands that are open and recorded, by number."""
 
     @property
     def number(self) -> int:
@@ -74,6 +76,7 @@ class House:
     def ended(self, errand: int) -> None:
         """An errand is open no more."""
         self.streams.pop(errand, None)
+        self.tapes.pop(errand, None)
         if not self.streams:
             self._is_empty.set()
 
@@ -143,7 +146,9 @@ class House:
                 stream.hold()
             case say.GoOn():
                 stream.go_on()
-            case say.Broken(_, why):
+            case say.Broken(errand, why):
+                if (tape := self.tapes.get(errand)) is not None:
+                    tape.broken = why
                 stream.broken(why)
             case say.End(_, why):
                 self._ending.add(task := asyncio.ensure_future(stream.end(why)))
@@ -251,7 +256,7 @@ class FarErrand:
             raise
         session = None
         if opened.is_recorded:
-            tape = FarTape(self._house, self._number, opened.began_ns)
+            tape = self._house.tapes[self._number] = FarTape(self._house, self._number, opened.began_ns)
             session = FarSession(tape, Intake(tape, is_terminal=beginning.is_terminal, finds=opened.finds))
         return FarKept(FarVigil(self._house, self._number, opened), session, opened.is_strict)
 
