@@ -21,7 +21,7 @@ from days.test_secrets import cli
 from days.test_sessions import ended, events, exported, listed
 from days.test_ssh import until
 from fixtures.engine import PrivateEngine
-from fixtures.ssh import LOGIN, Bastion, Target, openssh_server, ssh_door
+from fixtures.ssh import LOGIN, Bastion, openssh_server, ssh_door
 from fixtures.warden import OPS
 
 pytestmark = pytest.mark.timeout(240)
@@ -34,15 +34,10 @@ permit (principal == User::"olga", action in [Action::"ssh.sftp.read", Action::"
 """
 
 
-@pytest.fixture(scope="module")
-def target() -> Iterator[Target]:
-    with openssh_server() as made:
-        yield made
-
-
 @pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
-def bastion(engine: PrivateEngine, target: Target, request: pytest.FixtureRequest) -> Iterator[Bastion]:
-    with ssh_door(engine.address, target, f'\n[tapes]\nrecipients = ["{AUDITOR.to_public()}"]\n', processes=request.param) as made:
+def bastion(engine: PrivateEngine, request: pytest.FixtureRequest) -> Iterator[Bastion]:
+    tapes = f'\n[tapes]\nrecipients = ["{AUDITOR.to_public()}"]\n'
+    with openssh_server() as target, ssh_door(engine.address, target, tapes, processes=request.param) as made:
         (made.warden.dir / "policies" / "more.cedar").write_text(KEPT)
         (HOME / "probe").write_bytes(b"probe")
         until(lambda: (scp(made, "-s", f"olga%web@127.0.0.1:{HOME}/probe", "/dev/null"), files(made, newest(made))[0]["keep_bytes"])[1], bool)
@@ -265,7 +260,8 @@ def test_tricks_with_places_pass_nothing_unkept(bastion: Bastion) -> None:
     assert there.read_bytes() in (b"keptmore", b"")  # the last copy may have emptied it before it was refused
 
 
-def test_names_that_steer_a_terminal_are_shown_and_do_nothing(bastion: Bastion) -> None:
+def test_names_that_steer_a_terminal_are_shown_and_do_nothing(bastion: Bastion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     names = [b"\x1b]0;owned\x07\x1b[2J", b"two\nlines", b"[/bold]", b"\xff\xfe", "\u202egpj.exe".encode(), b"back\\slash"]
 
     async def work(client: asyncssh.SFTPClient) -> None:
@@ -296,8 +292,7 @@ def test_an_auditor_exports_from_a_copy_without_a_server(bastion: Bastion, tmp_p
     assert 0 == scp(bastion, "-O", str(tmp_path / "a"), f"olga%web@127.0.0.1:{HOME}/audited").returncode
     id = newest(bastion)
     (tmp_path / "key.txt").write_text(str(AUDITOR))
-    subprocess.run(["cp", "-r", str(bastion.warden.dir / "state" / "tapes" / id), str(tmp_path / "tapes") + "/"], check=False)
-    (tmp_path / "tapes").mkdir(exist_ok=True)
+    (tmp_path / "tapes").mkdir()
     subprocess.run(["cp", "-r", str(bastion.warden.dir / "state" / "tapes" / id), str(tmp_path / "tapes")], check=True)
 
     def offline(*words: str) -> subprocess.CompletedProcess[bytes]:
@@ -322,3 +317,23 @@ def test_who_may_not_export_hears_nothing_of_files(bastion: Bastion) -> None:
         )  # fmt: skip
         assert said.stdout.endswith("403"), said.stdout
         assert len(bastion.warden.entries()) > before
+
+
+@pytest.mark.parametrize("protocol", ["-O", "-s"])
+def test_nothing_is_copied_in_a_session_that_is_not_recorded(bastion: Bastion, tmp_path: Path, protocol: str) -> None:
+    """Though policy lets the session itself go on so."""
+    warden, there = bastion.warden, HOME / f"unrecorded{protocol}"
+    (tmp_path / "a").write_bytes(b"not on any tape")
+    tapes, alarm = warden.dir / "state" / "tapes", warden.dir / "policies" / "alarm.cedar"
+    alarm.write_text('@id("alarm-olga")\n@harden("record=alarm")\npermit (principal == User::"olga", action == Action::"ssh.sftp", resource);\n')
+    tapes.rename(tapes.with_name("away"))
+    tapes.write_text("no folder")
+    try:
+        until(lambda: scp(bastion, protocol, str(tmp_path / "a"), f"olga%web@127.0.0.1:{there}").stderr, lambda said: b"is not recorded, so none" in said)
+    finally:
+        tapes.unlink()
+        tapes.with_name("away").rename(tapes)
+        alarm.unlink()
+    assert not there.exists()
+    refused = [entry for entry in warden.entries() if "ssh.not_recorded" in json.dumps(entry)]
+    assert {"ssh.sftp.write"} == {entry["action"] for entry in refused}

@@ -154,7 +154,7 @@ class House:
                 task.add_done_callback(self._ending.discard)
 
     def _lost(self, why: str) -> None:
-        del why
+        self.broken.update(dict.fromkeys(self.streams, why))
         self.is_gone = True
         self.over.set()
 
