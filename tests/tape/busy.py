@@ -49,7 +49,7 @@ from dockwarden.tape.read import frames_of, opening_of
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.segment import Segment
 from dockwarden.tape.sessions import Session
-from dockwarden.tape.shelf import Reels, Shelf
+from dockwarden.tape.shelf import Place, Reels, Shelf
 from dockwarden.tape.terms import Patience
 from dockwarden.tape.verify import check_tape, known_tapes
 from dockwarden.tape.vigil import Vigil
@@ -222,10 +222,11 @@ def killed(folder: Path, chance: random.Random) -> Killed:
 def _run(folder: Path, chance: random.Random, told: int, times: int) -> None:
     append = Reels.append
 
-    def timed(reels: Reels, segment: Segment) -> None:
+    def timed(reels: Reels, segment: Segment) -> Place:
         os.write(times, MOMENT.pack(time.monotonic_ns()))
-        append(reels, segment)
+        place = append(reels, segment)
         os.write(times, MOMENT.pack(time.monotonic_ns()))
+        return place
 
     def say(what: int, number: int, data: bytes) -> None:
         view = memoryview(HEAD.pack(what, number, len(data)) + data)

@@ -23,7 +23,7 @@ from dockwarden.tape.locks import Locks
 from dockwarden.tape.marks import DELETED, DELETING, HOLDS
 from dockwarden.tape.recorder import Recorder
 from dockwarden.tape.retention import Rules
-from dockwarden.tape.shelf import REEL_BYTES, Shelf, reels_of
+from dockwarden.tape.shelf import REEL_BYTES, Place, Shelf, reels_of
 from dockwarden.tape.verify import check_kept, known_tapes
 from dockwarden.words.principal import Principal
 from fixtures.crash import in_a_child, killed_at
@@ -51,7 +51,8 @@ def _made(folder: Path) -> None:
         for count in (3, 1):
             tape = await recorder.begin(admitted, print, entry=Entry(kind="tape", principal="alice", action="exec.start"))
             for number in range(count):
-                tape._reels._size += REEL_BYTES * bool(number)
+                if number:  # its file is full
+                    tape.track._reels.place = Place(number, REEL_BYTES)
                 tape.add(Kind.OUTPUT, b"%d" % number)
                 await tape.settle()
             await tape.end()

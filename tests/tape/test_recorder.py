@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from dockwarden.tape import recorder
+from dockwarden.tape import writer
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.opening import unwrap
 from dockwarden.tape.read import frames_of, opening_of
-from dockwarden.tape.recorder import Recorder, Tape
+from dockwarden.tape.recorder import Tape
 from dockwarden.tape.segment import Flag
-from dockwarden.tape.shelf import REEL_BYTES, Reels, heads, reels_of
+from dockwarden.tape.shelf import REEL_BYTES, Place, Reels, heads, reels_of
 from dockwarden.tape.verify import Known, check_tape
+from dockwarden.tape.writer import Writer
 from dockwarden.words.errors import Unavailable
 from tape.conftest import Studio
 
@@ -66,15 +67,32 @@ async def test_frames_are_gathered_before_they_are_written(studio: Studio) -> No
     assert 2 == tape.head[0]
 
 
+async def test_what_came_while_the_disk_was_busy_is_in_segments_of_a_bounded_size_and_the_last_is_the_end(studio: Studio) -> None:
+    tape = await studio.begin()
+    said = [os.urandom(writer.SEGMENT_BYTES // 3) for _ in range(20)]
+    with tape.hand:
+        for piece in said:
+            tape.add(Kind.OUTPUT, piece)
+        ending = asyncio.ensure_future(tape.end())
+        await asyncio.sleep(0)
+    await ending
+
+    found = [head for _, _, head in heads(studio.path(tape))]
+    assert b"".join(said) == outputs(studio, tape)
+    assert max(head.length for head in found) < 2 * writer.SEGMENT_BYTES
+    assert [False] * (len(found) - 1) + [True] == [Flag.LAST in head.flags for head in found]
+    assert [] == studio.heard
+
+
 async def test_the_head_is_not_that_of_a_segment_which_a_crash_would_take(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop writes it into the ledger, while the thread writes on: what the ledger has must be there after a crash."""
-    tape, right, told = await studio.begin(), Reels.append, list[tuple[int, int]]()
+    tape, right, told = await studio.begin(), Reels.sync, list[tuple[int, int]]()
 
-    def look(reels: Reels, segment: Any) -> None:
-        told.append((segment.head.seq, tape.head[0]))
-        right(reels, segment)
+    def look(reels: Reels) -> None:
+        told.append((tape.track.written.seq, tape.head[0]))
+        right(reels)
 
-    monkeypatch.setattr(Reels, "append", look)
+    monkeypatch.setattr(Reels, "sync", look)
     tape.add(Kind.OUTPUT, b"x")
     await tape.settle()
     await tape.end()
@@ -172,8 +190,8 @@ async def test_its_key_is_for_its_recipients_and_nothing_is_in_clear(studio: Stu
 async def test_an_end_that_is_asked_for_at_once_goes_into_the_file_that_is_open(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who settled is told by the thread, and may ask for the end before the thread has gone on."""
     tape = await studio.begin()
-    right = recorder.call_in_loop
-    monkeypatch.setattr(recorder, "call_in_loop", lambda *words: (right(*words), time.sleep(0.05)))
+    right = writer.call_in_loop
+    monkeypatch.setattr(writer, "call_in_loop", lambda *words: (right(*words), time.sleep(0.05)))
     tape.add(Kind.OUTPUT, b"last")
     await tape.settle()
     await tape.end()
@@ -189,10 +207,10 @@ async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio
     await tape.settle()
     right = Reels.append
 
-    def wrong(reels: Reels, segment: Any) -> None:
+    def wrong(reels: Reels, segment: Any) -> Any:
         if segment.head.size:
             raise OSError(number, os.strerror(number))
-        right(reels, segment)
+        return right(reels, segment)
 
     monkeypatch.setattr(Reels, "append", wrong)
     tape.add(Kind.OUTPUT, b"after")
@@ -219,10 +237,11 @@ async def test_a_disk_that_takes_no_more_ends_the_session_within_a_second(studio
 
 
 @pytest.mark.alone
-async def test_a_disk_that_hangs_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["append", "sync"])
+async def test_a_disk_that_hangs_ends_the_session_within_a_second(studio: Studio, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     tape = await studio.begin()
-    right = Reels.append
-    monkeypatch.setattr(Reels, "append", lambda reels, segment: (time.sleep(1.5), right(reels, segment)))
+    right = getattr(Reels, step)
+    monkeypatch.setattr(Reels, step, lambda reels, *words: (time.sleep(1.5), right(reels, *words))[1])
     tape.add(Kind.OUTPUT, b"x")
     began = time.monotonic()
     with pytest.raises(Unavailable, match="too slow"):
@@ -232,10 +251,83 @@ async def test_a_disk_that_hangs_ends_the_session_within_a_second(studio: Studio
     await tape.end()
 
 
+async def test_what_is_shown_is_written_while_another_tape_is_synced(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kill takes is what was not written: a disk that takes its time must not hold that up. The ledger's heads wait for it."""
+    slow, tape, right = await studio.begin(), await studio.begin(), Reels.sync
+    is_stuck, goes_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(Reels, "sync", lambda reels: (is_stuck.set(), goes_on.wait(), right(reels)))
+    slow.add(Kind.OUTPUT, b"slow")
+    await asyncio.to_thread(is_stuck.wait)
+    tape.add(Kind.OUTPUT, b"shown")
+    while not outputs(studio, tape):
+        await asyncio.sleep(0.001)
+
+    assert (b"shown", 1) == (outputs(studio, tape), tape.head[0])
+    goes_on.set()
+    await tape.settle()
+    assert 2 == tape.head[0]
+
+
+@pytest.mark.parametrize("times", [1, 99])
+async def test_what_a_failed_sync_was_for_is_taken_away(studio: Studio, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Nobody knows what of it is on the disk: the tape ends with what is, and the ledger, the files and the list say so."""
+    tape, other = await studio.begin(), await studio.begin()
+    tape.add(Kind.OUTPUT, b"before")
+    await tape.settle()
+    right, left = Reels.sync, [times]
+
+    def wrong(reels: Reels) -> None:
+        if reels is tape.track._reels and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        right(reels)
+
+    monkeypatch.setattr(Reels, "sync", wrong)
+    tape.add(Kind.OUTPUT, b"after")
+    with pytest.raises(Unavailable, match="Input/output error"):
+        await tape.settle()
+    await tape.end()
+    other.add(Kind.OUTPUT, b"unharmed")
+    await other.end()
+    await studio.ledger.settle(studio.ledger.last_seq)
+
+    closed = next(said for said in studio.said() if said["what"] == "tape.closed" and said["tape"] == tape.id)
+    found = check_tape(studio.path(tape), studio.public, Known(closed["segment"], bytes.fromhex(closed["head"]), is_closed=True))
+    assert ("", *((3, "broken") if times == 1 else (2, "open")), b"before") == (found.wrong, closed["segment"], found.state, outputs(studio, tape))
+    assert ("" if times == 1 else "Input/output error") == studio.recorder.why_broken(tape.id)
+    assert ("ended", b"unharmed") == (check_tape(studio.path(other), studio.public).state, outputs(studio, other))
+    assert ["Input/output error"] == studio.heard
+
+
+async def test_a_failed_sync_takes_the_files_away_that_were_begun_since(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape, right = await studio.begin(), Reels.sync
+    is_under_way, fails = threading.Event(), threading.Event()
+
+    def wrong(reels: Reels) -> None:
+        if not fails.is_set():
+            is_under_way.set()
+            fails.wait()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        right(reels)
+
+    monkeypatch.setattr(Reels, "sync", wrong)
+    tape.add(Kind.OUTPUT, b"first")
+    await asyncio.to_thread(is_under_way.wait)
+    tape.track._reels.place = Place(1, REEL_BYTES)
+    tape.add(Kind.OUTPUT, b"second")
+    while len(reels_of(studio.path(tape))) < 2:
+        await asyncio.sleep(0.001)
+    fails.set()
+    await tape.end()
+
+    assert ["00000001.reel"] == [reel.name for reel in reels_of(studio.path(tape))]
+    assert ("", "broken", 2) == (found := check_tape(studio.path(tape), studio.public), found.wrong, found.state, found.segments)[1:]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_dead_thread_ends_every_session(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     tape = await studio.begin()
-    monkeypatch.setattr(type(studio.recorder), "_write", lambda *_: sys.exit())
+    monkeypatch.setattr(Writer, "_write", lambda *_: sys.exit())
     tape.add(Kind.OUTPUT, b"x")
     with pytest.raises(Unavailable, match="stopped"):
         await tape.settle()
@@ -246,16 +338,16 @@ async def test_a_dead_thread_ends_every_session(studio: Studio, monkeypatch: pyt
 async def test_an_end_that_comes_between_taking_and_writing_is_written_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread has taken frames out, and then the session ends: their segment is not the last one, and the end is told when it is written."""
     tape = await studio.begin()
-    taken, right = threading.Event(), Recorder._write
+    taken, right = threading.Event(), Tape.write
 
-    def late(recorder: Recorder, which: Tape, *rest: Any) -> None:
+    def late(which: Tape, *rest: Any) -> int:
         if not taken.is_set():
             taken.set()
-            while which.ending is None:
+            while not which.ending:
                 time.sleep(0.001)
-        right(recorder, which, *rest)
+        return right(which, *rest)
 
-    monkeypatch.setattr(Recorder, "_write", late)
+    monkeypatch.setattr(Tape, "write", late)
     tape.add(Kind.OUTPUT, b"shown")
     settling = asyncio.create_task(tape.settle())
     await asyncio.to_thread(taken.wait)
@@ -268,9 +360,9 @@ async def test_an_end_that_comes_between_taking_and_writing_is_written_once(stud
 
 
 async def test_the_end_of_a_quiet_session_is_not_taken_for_a_slow_disk(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    tape, right = await studio.begin(), Reels.append
+    tape, right = await studio.begin(), Reels.sync
     tape.began_ns -= 10_000_000_000  # it began ten seconds earlier, and nothing has happened since
-    monkeypatch.setattr(Reels, "append", lambda reels, segment: (time.sleep(0.4), right(reels, segment)))
+    monkeypatch.setattr(Reels, "sync", lambda reels: (time.sleep(0.4), right(reels)))
     await tape.end()
 
     assert ("ended", []) == (check_tape(studio.path(tape), studio.public).state, studio.heard)
@@ -332,18 +424,18 @@ async def test_an_older_copy_in_its_place_is_named(studio: Studio) -> None:
 
 
 async def test_an_end_that_comes_while_frames_are_on_their_way_is_one_segment_after_them(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread has taken the frames and not written them: were the end read then, it would be written twice."""
-    tape, write, loop = await studio.begin(), studio.recorder._write, asyncio.get_running_loop()
+    """They are written and not durable: whoever waits for them is answered, and the end is another segment."""
+    tape, sync, loop = await studio.begin(), Reels.sync, asyncio.get_running_loop()
     ended: list[Any] = []
 
-    def late(which: Tape, frames: list[Any], *more: Any) -> None:
-        if frames and not ended:
+    def late(reels: Reels) -> None:
+        if not ended:
             ended.append(asyncio.run_coroutine_threadsafe(tape.end(), loop))
-            while tape.ending is None:
+            while not tape.ending:
                 time.sleep(0.001)
-        write(which, frames, *more)
+        sync(reels)
 
-    monkeypatch.setattr(studio.recorder, "_write", late)
+    monkeypatch.setattr(Reels, "sync", late)
     tape.add(Kind.OUTPUT, b"hello")
     await tape.settle()
     await asyncio.wrap_future(ended[0])

@@ -39,8 +39,8 @@ class Demultiplexer:
         """Whether another piece may begin here."""
         return not self._left and not self._front
 
-    def feed(self, data: bytes) -> list[tuple[Stream, bytes]]:
-        """Return what `data` holds of each stream, in order.
+    def feed(self, data: bytes | memoryview) -> list[tuple[Stream, bytes]]:
+        """Return what `data` holds of each stream, in order; of a view, copies.
 
         Raises:
             Withheld: `stream.unreadable`; these bytes are no such stream.
@@ -49,13 +49,13 @@ class Demultiplexer:
         at = 0
         while at < len(data):
             if self._left:
-                piece = data[at : at + self._left]
+                piece = bytes(data[at : at + self._left])
                 found.append((self._stream, piece))
                 self._left -= len(piece)
                 at += len(piece)
                 continue
             wanted = HEADER_BYTES - len(self._front)
-            self._front += data[at : at + wanted]
+            self._front += bytes(data[at : at + wanted])
             at += wanted
             if len(self._front) == HEADER_BYTES:
                 self._begin()

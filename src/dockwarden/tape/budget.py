@@ -18,7 +18,7 @@ from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import came_to
 from dockwarden.tape.marks import deleted_of, stored_of
 from dockwarden.tape.read import opening_of
-from dockwarden.tape.segment import FRONT_BYTES, Segment
+from dockwarden.tape.segment import FRONT_BYTES
 from dockwarden.tape.shelf import Shelf, Torn, heads_of, reels_of
 from dockwarden.tape.terms import spent_words
 from dockwarden.tape.vigil import Vigil
@@ -75,11 +75,10 @@ class Meter:
         self._budget, self._vigil, self._loop = budget, vigil, asyncio.get_running_loop()
         self._size = 0
 
-    def __call__(self, segment: Segment, _content: bytes) -> None:
-        """A segment is durable."""
-        size = FRONT_BYTES + segment.head.length + (0 if self._size else TAPE_BYTES)
-        self._size += size
-        today = self._budget.add(self._vigil.whose.person, size)
+    def __call__(self, _seq: int, size: int) -> None:
+        """So many bytes of it are durable."""
+        before, self._size = self._size, size + TAPE_BYTES
+        today = self._budget.add(self._vigil.whose.person, self._size - before)
         if self._vigil.terms.is_near(self._size, today):
             call_in_loop(self._loop, self._vigil.recorded, self._size, today)
 

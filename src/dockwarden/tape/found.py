@@ -22,7 +22,8 @@ SECOND = len("20260101-000000")
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One tape in a list. Times are microseconds since 1970; `ended` is 0 while it is recorded, `head` is hex. `state` as `verify.Checked`,
-    or, of a session under way, `waiting` and `paused` for want of a watcher; `watchers` are who looks on now.
+    or, of a session under way, `waiting` and `paused` for want of a watcher; `broken: …` says why a tape has no end, as only its recorder
+    knows. `watchers` are who looks on now.
 
     `stored` are the segments that are in the store; `is_away` says that none is on this disk.
     """
@@ -156,6 +157,7 @@ def end_found(shelf: Shelf, id: str, vouch: Sign, wall_us: int, ends: Ends = NO_
             left.unlink()
     try:
         reels.append(segment)
+        reels.sync()
     finally:
         reels.close()
     return segment.head, torn

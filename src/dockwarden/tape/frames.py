@@ -48,14 +48,15 @@ class Frame(NamedTuple):
 
 def encode(frames: Iterable[Frame], since_us: int) -> bytes:
     """Return frames in order as a segment's content, the first one counted from `since_us`."""
-    out = bytearray()
+    parts: list[bytes | bytearray] = []  # one growing array would be moved again and again
     for frame in frames:
-        _put(out, max(frame.at_us - since_us, 0))
+        front = bytearray()
+        _put(front, max(frame.at_us - since_us, 0))
         since_us = max(frame.at_us, since_us)
-        out.append(frame.kind)
-        _put(out, len(frame.data))
-        out += frame.data
-    return bytes(out)
+        front.append(frame.kind)
+        _put(front, len(frame.data))
+        parts += front, frame.data
+    return b"".join(parts)
 
 
 def decode(content: bytes, since_us: int) -> Iterator[Frame]:

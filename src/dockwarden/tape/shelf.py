@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from dockwarden.ledger.durable import sync_folder
 from dockwarden.tape.faults import BadSegment
@@ -26,43 +27,79 @@ REEL_BYTES = 16 << 20
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
+class Place(NamedTuple):
+    """Where a tape's segments end: the first number of the file, and how many bytes of it."""
+
+    first: int
+    size: int
+
+
 class Reels:
-    """The files of one tape, for writing. Not for two threads."""
+    """The files of one tape, for writing by one thread, while another syncs what was written."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._fd = folder, -1
-        self._size = 0
+        self._folder = folder
+        self.place = Place(1, 0)
+        self._open: list[int] = []
+        """The file that is written, behind those that are full and not durable yet."""
+        self._is_named = True
+        """Whether the names of all files are durable."""
 
-    def append(self, segment: Segment) -> None:
-        """Write `segment` whole and let it be durable, or leave what is there as it was. Raises: OSError."""
-        if self._fd < 0 or self._size >= REEL_BYTES:
-            self.close()
-            self._fd, self._size = os.open(self._folder / reel_name(segment.head.seq), NEW, 0o600), 0
-            sync_folder(self._folder)
-        data = segment.stored()
+    def append(self, segment: Segment) -> Place:
+        """Write `segment` whole, or leave what is there as it was; return where it ends. Raises: OSError."""
+        if not self._open or self.place.size >= REEL_BYTES:
+            self._open.append(os.open(self._folder / reel_name(segment.head.seq), NEW, 0o600))
+            self._is_named, self.place = False, Place(segment.head.seq, 0)
+        fd, (first, size), data = self._open[-1], self.place, segment.stored()
         try:
             view = memoryview(data)
             while view:
-                view = view[os.write(self._fd, view) :]
-            os.fdatasync(self._fd)
+                view = view[os.write(fd, view) :]
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
-                os.lseek(self._fd, self._size, os.SEEK_SET)
+                os.ftruncate(fd, size)
+                os.lseek(fd, size, os.SEEK_SET)
             raise
-        self._size += len(data)
+        self.place = Place(first, size + len(data))
+        return self.place
+
+    def sync(self) -> None:
+        """Let what was written before this be durable. Raises: OSError."""
+        *full, last = tuple(self._open) or (-1,)
+        is_named, self._is_named = self._is_named, True
+        try:
+            for fd in full:
+                os.fdatasync(fd)
+            if last >= 0:
+                os.fdatasync(last)
+            if not is_named:
+                sync_folder(self._folder)
+        except OSError:
+            self._is_named = False
+            raise
+        for fd in full:
+            self._open.remove(fd)
+            os.close(fd)
+
+    def cut(self, place: Place) -> None:
+        """Let the segments end at `place`. Raises: OSError."""
+        self.close()
+        for reel in reels_of(self._folder):
+            if reel.name > reel_name(place.first):
+                reel.unlink()
+        self.go_on(self._folder / reel_name(place.first), place.size)
 
     def go_on(self, reel: Path, size: int) -> None:
         """Write after the first `size` bytes of `reel`; what follows them is torn and goes. Raises: OSError."""
-        self._fd, self._size = os.open(reel, os.O_RDWR | os.O_CLOEXEC), size
-        os.ftruncate(self._fd, size)
-        os.lseek(self._fd, size, os.SEEK_SET)
+        fd = os.open(reel, os.O_RDWR | os.O_CLOEXEC)
+        self._open, self.place = [fd], Place(int(reel.stem), size)
+        os.ftruncate(fd, size)
+        os.lseek(fd, size, os.SEEK_SET)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Let go of the files."""
+        while self._open:
+            os.close(self._open.pop())
 
 
 class Shelf:

@@ -16,7 +16,7 @@ from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.frames import Frame
 from dockwarden.tape.reader import Reader
 from dockwarden.tape.recorder import Tape
-from dockwarden.tape.segment import Flag, Segment
+from dockwarden.tape.segment import Flag
 
 LOOK_S = 1.0
 """How often a tape is asked whether it is over: one that broke may have no last segment."""
@@ -28,9 +28,9 @@ class _News:
     def __init__(self, tape: Tape) -> None:
         self._loop, self._come, self.durable = asyncio.get_running_loop(), asyncio.Event(), tape.head[0]
 
-    def hear(self, segment: Segment, _content: bytes) -> None:
-        """In the recorder's thread: another segment is durable."""
-        call_in_loop(self._loop, self._learn, segment.head.seq)
+    def hear(self, seq: int, _size: int) -> None:
+        """In a thread of the recorder's: segments are durable up to `seq`."""
+        call_in_loop(self._loop, self._learn, seq)
 
     def _learn(self, seq: int) -> None:
         self.durable = max(self.durable, seq)

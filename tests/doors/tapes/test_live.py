@@ -307,7 +307,7 @@ async def test_a_tape_that_breaks_ends_what_is_told(door: Door, monkeypatch: pyt
     async with watching(door, session.id) as client:
         session.tape.add(Kind.OUTPUT, b"shown")
         await client.hear(lambda: "shown" in client.shown())
-        door.studio.recorder._fail(session.tape, "the disk is on fire")
+        door.studio.recorder._writer.fail(session.tape, "the disk is on fire")
         await door.over(session)
         said = await client.hear()
 

@@ -157,7 +157,9 @@ class SessionVerbs:
         return Stream(LINES, pieces())
 
     def _now(self, row: Row) -> Row:
-        """A row with what only we know of a session under way: whether it waits or is paused, and who watches."""
+        """A row with what only we know: why its tape is broken, if that could not be written; whether it waits or is paused, and who watches."""
+        if row.state == "open" and (why := self._recorder.why_broken(row.id)):
+            row = msgspec.structs.replace(row, state=f"broken: {why}")
         session = self._sessions.live.get(row.id)
         if session is None:
             return row

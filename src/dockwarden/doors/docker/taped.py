@@ -1,7 +1,7 @@
 """Exec, attach and `run -it` on tape: it is open before the Engine is asked, and what is shown is what was recorded.
 
 1. The tape's opening and first segment are durable, and in the ledger, before the call goes upstream; else the call is refused.
-2. Of a terminal, output is durable before it is passed on; above a rate it is buffered, and at most 100 ms of it can be lost.
+2. Of a terminal, output is durable before it is passed on; above a rate it is buffered, and at most 100 ms of it can be lost to a kill.
 3. When the recorder fails, the stream ends with the reason on the person's screen, unless policy says that it goes on (`record=alarm`).
 4. The exit status is asked for and recorded, and the end is the last segment.
 5. Who has to be watched waits for a watcher before anything begins, and is held while nobody watches (`tape/vigil.py`).
@@ -94,34 +94,36 @@ class Taped:
             self._follow(direction, data)
             return None
         try:
-            return self._record(session, direction, piece := bytes(data))
+            return self._record(session, direction, data)
         except Unavailable:
             if self._recording is Recording.ALARM:
                 return None
             raise
-        finally:
-            if session.intake.is_masking:
-                Secret(piece).wipe()
 
     def _follow(self, direction: Direction, data: memoryview) -> None:
         """Keep up with where frames begin in a stream that is not recorded: words of ours stand between them."""
         if direction is Direction.OUT and self._reader is not None:
-            self._reader.feed(bytes(data))
+            self._reader.feed(data)
 
-    def _record(self, session: Session, direction: Direction, data: bytes) -> Awaitable[None] | None:
+    def _record(self, session: Session, direction: Direction, data: memoryview) -> Awaitable[None] | None:
         tape, intake = session.tape, session.intake
-        if direction is Direction.IN:
-            intake.input(data)
-        elif self._reader is None:
-            intake.output(data)
-            if self._is_calm(tape, len(data)):
-                return tape.settle()
-        else:
-            for stream, piece in self._reader.feed(data):
-                intake.output(piece, Frame.OUTPUT if stream is Stream.STDOUT else Frame.ERROR)
-                if intake.is_masking and piece is not data:
+        for kind, piece in self._pieces(direction, data):
+            try:
+                intake.input(piece) if kind is Frame.INPUT else intake.output(piece, kind)
+            finally:
+                if intake.is_masking:
                     Secret(piece).wipe()
-        return tape.settle() if tape.is_full else None
+        if direction is Direction.OUT and self._reader is None and self._is_calm(tape, len(data)):
+            return tape.settle()
+        return tape.room() if tape.is_full else None
+
+    def _pieces(self, direction: Direction, data: memoryview) -> list[tuple[Frame, bytes]]:
+        """`data` as it is kept, each byte copied once."""
+        if direction is Direction.IN:
+            return [(Frame.INPUT, bytes(data))]
+        if self._reader is None:
+            return [(Frame.OUTPUT, bytes(data))]
+        return [(Frame.OUTPUT if stream is Stream.STDOUT else Frame.ERROR, piece) for stream, piece in self._reader.feed(data)]
 
     def _is_calm(self, tape: Tape, size: int) -> bool:
         now_us = tape.now_us

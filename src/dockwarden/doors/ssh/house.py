@@ -60,10 +60,13 @@ class Recording(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether who brings more should `settle` first."""
+        """Whether who brings more should wait for `room` first."""
 
     async def settle(self) -> None:
         """Return when all that was added is durable. Raises: Unavailable."""
+
+    async def room(self) -> None:
+        """Return when some of what was added and was not durable is. Raises: Unavailable."""
 
     async def end(self, why: str = "") -> None:
         """Return when the end was written, or could not be."""

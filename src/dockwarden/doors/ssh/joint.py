@@ -261,15 +261,15 @@ class Joint:
             self._shower = asyncio.ensure_future(self._show_settled(session))
 
     async def _show_settled(self, session: Recorded) -> None:
-        """Show what waits as soon as it is durable, until nothing does."""
+        """Show what waits as soon as it is durable, until nothing does; or wait for room."""
         try:
-            await session.tape.settle()
+            if not self._waiting:  # it is the tape that was full
+                await session.tape.room()
             while self._waiting and not self._is_over:
-                ready, self._waiting = self._waiting, []
+                ready, self._waiting = self._waiting, []  # not what comes while these settle
+                await session.tape.settle()
                 for data, is_error in ready:
                     self._near.show(data, is_error=is_error)
-                if self._waiting:
-                    await session.tape.settle()
         except Refused as error:
             self.stop(error.message)
         finally:

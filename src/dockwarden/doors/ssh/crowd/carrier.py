@@ -26,7 +26,8 @@ from dockwarden.hosts.hosts import Host
 from dockwarden.logs import configure_logs
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
-from dockwarden.tape.recorder import FULL_BYTES, GATHER_BYTES
+from dockwarden.tape.recorder import FULL_BYTES
+from dockwarden.tape.writer import GATHER_BYTES
 from dockwarden.words.errors import Refused, Unavailable
 from dockwarden.words.secret import Secret
 
@@ -302,7 +303,7 @@ class FarTape:
         self._house, self._errand, self._began_ns = house, errand, began_ns
         self._added = self._asked = self._durable = 0
         self._is_ended = False
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: dict[asyncio.Task[None], None] = {}
 
     @property
     def broken(self) -> str:
@@ -324,8 +325,8 @@ class FarTape:
             self._house.tell(say.TapeFrame(self._errand, at_us, kind, data[start : start + most]))
         self._added += len(data) + 1
         if self._added - self._asked >= GATHER_BYTES:
-            self._asking.add(task := asyncio.ensure_future(self._ask_ahead()))
-            task.add_done_callback(self._asking.discard)
+            self._asking[task := asyncio.ensure_future(self._ask_ahead())] = None
+            task.add_done_callback(self._asking.pop)
             self._asked = self._added
 
     @property
@@ -339,6 +340,13 @@ class FarTape:
         if self._durable < upto:
             await self._house.ask(say.Settle(self._house.number, self._errand), type(None))
             self._durable = max(self._durable, upto)
+
+    async def room(self) -> None:
+        """See `house.Recording`."""
+        if self._asking:
+            await asyncio.wait((next(iter(self._asking)),))  # the oldest one
+        else:
+            await self.settle()
 
     async def _ask_ahead(self) -> None:
         with contextlib.suppress(Refused):  # the house says apart that it is broken

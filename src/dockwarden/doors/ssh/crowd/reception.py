@@ -36,7 +36,7 @@ CUT_OFF = "the process that carried it ended"
 MOST_CLIENTS, MOST_ERRANDS = 2048, 1 << 17
 """Of one carrier: more than the door lets it have."""
 MOST_WAITING = 2 * FULL_BYTES
-"""Bytes of a tape; a door of ours brings no more than about half of it before it waits."""
+"""Bytes of a tape that are not durable; a door of ours brings no more than about half of it before it waits."""
 END_S = 10.0
 """How long a carrier may take to end a session that it is told to end."""
 ACTIONS = frozenset({SSH_EXEC, SSH_FILES, SSH_FORWARD, SSH_SHELL})
@@ -338,7 +338,7 @@ class Reception:
             held.bytes_out += len(message.data)
         with contextlib.suppress(Refused):  # that it is broken was said
             self.desk.recorder.take(tape, Frame(min(message.at_us, tape.now_us), message.kind, message.data))
-        if tape.waiting_bytes > MOST_WAITING and not self._is_holding:
+        if tape.undurable_bytes > MOST_WAITING and not self._is_holding:
             self._is_holding = True
             self._wire.hold()
             self._do(self._read_on(tape))
@@ -357,7 +357,7 @@ class Reception:
     async def _read_on(self, tape: Tape) -> None:
         """Read again once `tape` has room."""
         with contextlib.suppress(Refused):
-            await tape.settle()
+            await tape.room()
         self._is_holding = False
         self._wire.go_on()
 
