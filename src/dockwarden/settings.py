@@ -129,6 +129,9 @@ class TapeSettings(Section, frozen=True, kw_only=True):
 
     recipients: Annotated[tuple[str, ...], _help("age recipients (age1…) who can open and check tapes with their own key, without a server")] = ()
     stall_s: Annotated[float, _positive("how long, in seconds, a piece may wait to be recorded before its session ends")] = 0.75
+    mask_found: Annotated[
+        bool, _help("leave out of tapes what is known as a secret by its form or its name, besides what dockwarden delivered")
+    ] = True
     retain_days: Annotated[int, _least(0, "tapes that ended longer ago are deleted, unless they are held; 0 keeps all")] = 0
     quota_bytes: Annotated[int, _least(0, "how much of the disk tapes may have: the oldest go, and then no session begins; 0 is no limit")] = 0
     quota_keep_days: Annotated[int, _least(0, "no tape that ended later than this is deleted for the quota")] = 7

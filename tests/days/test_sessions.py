@@ -304,3 +304,34 @@ def test_the_server_s_folder_is_listed_without_it_too(lone: Warden) -> None:
     gone = cli(lone, "session", "verify")
     assert (1, True) == (gone.returncode, "whole tape is missing" in gone.stderr)
     lone.start()
+
+
+def test_a_secret_that_was_shown_or_typed_is_neither_on_tape_nor_found(warden: Warden) -> None:
+    """Nobody delivered it: its form or its name gives it away. The person sees it; the export and the search have none of it."""
+    token, password = "ghp_" + "Zq7Lw2Nx9Kd4" * 3, "tr0ub4dorx3"
+    with container(warden, "found"):
+        terminal = Terminal(warden, "exec", "-it", "found", "sh")
+        terminal.until(b"$ ")
+        for line in (f"export DB_PASSWORD={password}", f"echo {token}", "export API_SECRET=4corn8$(echo quokka)", "env; echo wom''bat"):
+            terminal.type(f"{line}\r".encode())
+            terminal.until(line.encode())
+        terminal.until(b"wombat")
+        terminal.type(b"exit\r")
+        terminal.end()
+    row = ended(warden, newest(warden, "exec", "found")["id"])
+    found = events(warden, row["id"])
+    kept, typed = ("".join(data for _, code, data in found if code == kind) for kind in "oi")
+
+    for secret in (token, password, "4corn8quokka"):
+        assert (True, False, False) == (secret.encode() in terminal.shown, secret[4:] in kept, secret[4:] in typed)
+    assert "export DB_PASSWORD=[masked]\recho ghp_[masked]\r" in typed
+    assert "API_SECRET=[masked]\r\n" in kept
+    marks = [data for _, code, data in found if code == "m"]
+    assert {f"masked: password of {len(password)} bytes", "masked: github-token of 36 bytes"} < set(marks)
+    assert marks[-1].startswith("masked in all: ")
+    end = time.monotonic() + 30
+    while not json.loads(cli(warden, "session", "search", "--json", "wombat").stdout):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    for secret in (token, token[4:], password, "4corn8quokka"):
+        assert [] == json.loads(cli(warden, "session", "search", "--json", secret).stdout)

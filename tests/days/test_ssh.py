@@ -66,6 +66,17 @@ def test_an_operator_runs_a_program_on_a_host_and_it_is_on_tape(bastion: Bastion
     assert ["x", "7"] == events(bastion.warden, row["id"])[-1][1:]
 
 
+def test_a_secret_that_a_program_shows_is_not_on_tape_and_an_archive_is_as_it_was(bastion: Bastion) -> None:
+    text = b"DB_PASSWORD=tr0ub4dor&3\nURL=postgres://app:s3cr3t@db/x\n"
+    done = bastion.run("olga", "%web", "cat; printf 'x\\0\\0TOKEN=abc123\\n'", input=text)
+    row = ended(bastion.warden, newest(bastion, "ssh.exec"))
+
+    assert text + b"x\0\0TOKEN=abc123\n" == done.stdout
+    masked = "URL=postgres://app:[masked]@db/x\n"
+    assert f"DB_PASSWORD=[masked]\n{masked}x\0\0TOKEN=abc123\n" == exported(bastion.warden, row["id"], "--format", "raw", "--stream", "out")
+    assert f"DB_PASSWORD=[masked]&3\n{masked}" == exported(bastion.warden, row["id"], "--format", "raw", "--stream", "in")
+
+
 def test_what_nobody_permits_goes_nowhere(bastion: Bastion, target: Target) -> None:
     before = (target.folder / "log").read_text().count("Accepted")
     for who, where in (("alice", "%web"), ("olga", "%prod"), ("olga", "%nowhere"), ("olga", "")):

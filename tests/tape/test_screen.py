@@ -40,6 +40,7 @@ ROWS: list[tuple[str, list[bytes | str | tuple[int, int]], list[str]]] = [
     ("cleared", [b"before\x1b[2J\x1b[Hafter"], ["before", "after"]),
     ("the rest of a line is erased", [b"secret word\x1b[1;7H\x1b[Kx"], ["secret word", "secretx"]),
     ("erasing blanks takes nothing", [b"ls\x1b[K -la\x1b[K"], ["ls -la"]),
+    ("an erasure of nothing that there is", [b"word\x1b[9K\x1b[9J more"], ["word more"]),
     ("letters are deleted", [b"abcdef\x1b[1;2H\x1b[2P"], ["abcdef", "adef"]),
     ("letters are blanked", [b"abcdef\x1b[1;2H\x1b[2X"], ["abcdef"]),
     ("letters are pushed off the side", [b"0123456789abcdefghij\x1b[1;1H\x1b[3@"], ["0123456789abcdefghij"]),

@@ -44,6 +44,8 @@ class Sessions:
 
     locks: Locks
     budget: Budget = field(default_factory=Budget)
+    masks_found: bool = True
+    """Whether secrets that are found in what is shown or typed are left out of the tapes, `[tapes] mask_found`."""
     live: dict[str, Session] = field(default_factory=dict)
     vigils: set[Vigil] = field(default_factory=set)
     readers: dict[asyncio.Task[Any], Ask] = field(default_factory=dict)

@@ -43,7 +43,7 @@ async def open_tapes(house: House) -> None:
         BadConfig: an auditor is no age recipient, or the locks cannot be read.
     """
     settings = house.settings
-    house.sessions = Sessions(Locks(settings.state_dir / "locks.db"))
+    house.sessions = Sessions(Locks(settings.state_dir / "locks.db"), masks_found=settings.tapes.mask_found)
     house.sessions.no_longer = lambda ask: no_longer(ask, house.rulebook.rules)
     keys = house.tape_keys = TapeKeys(settings.state_dir / "tapes.pub", settings.tapes.recipients)
     shelf = Shelf(settings.tapes_dir)

@@ -295,7 +295,7 @@ class Taper:
             if admitted.recording is Recording.ALARM:
                 return
             raise
-        intake = Intake(tape, is_terminal=scene.is_terminal, news=self._news(scene))
+        intake = Intake(tape, is_terminal=scene.is_terminal, news=self._news(scene), finds=self.sessions.masks_found)
         taped.vigil.id, taped.vigil.mark = tape.id, lambda words: intake.say(Frame.MARK, words)
         taped.session = Session(tape, intake, scene.about, taped.end, taped.vigil)
         self.sessions.add(taped.session)

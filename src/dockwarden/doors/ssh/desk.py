@@ -31,7 +31,7 @@ from dockwarden.hosts.hosts import LOGIN, Host
 from dockwarden.hosts.pinned import PinnedHosts
 from dockwarden.ledger.writer import Ledger
 from dockwarden.policy.decide import decide
-from dockwarden.policy.schema import SSH_FORWARD, SSH_LOGIN, SSH_READ, SSH_WRITE
+from dockwarden.policy.schema import SSH_EXEC, SSH_FORWARD, SSH_LOGIN, SSH_READ, SSH_SHELL, SSH_WRITE
 from dockwarden.tape.admission import Admissions, Admitted, Wish
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
@@ -358,7 +358,9 @@ class OwnErrand:
             if admitted.recording is Recording.ALARM:
                 return None
             raise
-        intake = Intake(tape, is_terminal=beginning.is_terminal)
+        # of a forward and a copy, the bytes as they are are the evidence
+        finds = self._desk.sessions.masks_found and self._action in {SSH_SHELL, SSH_EXEC}
+        intake = Intake(tape, is_terminal=beginning.is_terminal, finds=finds)
         vigil.id, vigil.mark = tape.id, lambda words: intake.say(Kind.MARK, words)
         session = Session(tape, intake, frozenset(), stream.end, vigil)
         self._desk.sessions.add(session)

@@ -125,6 +125,16 @@ def is_basic(text: str) -> bool:
     return bool(colon and user and password and " " not in user and not password.startswith("//"))
 
 
+def scheme_finding(scheme: str, secret: str) -> Finding | None:
+    """Return what a header carries after `bearer`, `basic` or `token`; None for no secret."""
+    if is_hole(secret) or is_reference(secret):
+        return None
+    if scheme == "basic":
+        return BASIC if is_basic(secret) else None
+    is_random = is_hinted_random(secret) or (scheme == "bearer" and any(letter.isdigit() for letter in secret))
+    return BEARER if is_random and len(secret) >= 16 else None
+
+
 def _is_pair(value: str) -> bool:
     """`user:password`, or `user/password` as one image takes it."""
     match = re.fullmatch(r"[A-Za-z0-9_.@-]{1,64}[:/](\S{3,256})", value)
@@ -188,15 +198,19 @@ def _shell_value(match: re.Match[str], text: str) -> tuple[int, int, int]:
         return start, start, start
     if value["bare"] is None:
         return (*value.span("double" if value["double"] is not None else "single"), value.end())
-    bare = value["bare"]
+    end = start + len(trimmed(value["bare"]))
+    # After a colon, as in YAML and headers, an unquoted value is all that follows; else it is a word of a sentence, a port or an image's tag.
+    is_whole = ":" not in match["sep"] or match["quote"] or (_ends_line(text, end) and text[match.start() - 1 : match.start()] not in {"/", "@"})
+    return start, end if is_whole else start, value.end()
+
+
+def trimmed(bare: str) -> str:
+    """Return an unquoted value without what closes something around it, and without the next of several assignments in one word."""
     more = ANOTHER.search(bare)
     bare = bare[: more.start()] if more else bare.rstrip(",")
     while bare and (opener := OPENERS.get(bare[-1])) and opener not in bare:
         bare = bare.rstrip(bare[-1])
-    end = start + len(bare)
-    # After a colon, as in YAML and headers, an unquoted value is all that follows; else it is a word of a sentence, a port or an image's tag.
-    is_whole = ":" not in match["sep"] or match["quote"] or (_ends_line(text, end) and text[match.start() - 1 : match.start()] not in {"/", "@"})
-    return start, end if is_whole else start, value.end()
+    return bare
 
 
 def _closing_quote(text: str, name: int, start: int) -> int:
@@ -227,14 +241,8 @@ def _ends_line(text: str, end: int) -> bool:
 
 def _headers(text: str) -> Iterator[Span]:
     for match in SCHEME.finditer(text):
-        secret, scheme = match["secret"], match["scheme"].lower()
-        if is_hole(secret) or is_reference(secret):
-            continue
-        if scheme == "basic":
-            if is_basic(secret):
-                yield Span(*match.span("secret"), BASIC)
-        elif len(secret) >= 16 and (is_hinted_random(secret) or (scheme == "bearer" and any(letter.isdigit() for letter in secret))):
-            yield Span(*match.span("secret"), BEARER)
+        if finding := scheme_finding(match["scheme"].lower(), match["secret"]):
+            yield Span(*match.span("secret"), finding)
 
 
 def _statements(text: str) -> Iterator[Span]:

@@ -28,6 +28,11 @@ class Format:
     shape: re.Pattern[str]
     check: Check | None = None
 
+    @property
+    def begins_word(self) -> bool:
+        """Whether it begins where a word does."""
+        return self.shape.pattern.startswith(EDGE)
+
 
 def _has_digit_and_upper(token: str) -> bool:
     return any(letter.isdigit() for letter in token) and token.lower() != token

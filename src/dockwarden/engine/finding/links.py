@@ -33,8 +33,7 @@ def links_in(text: str) -> Iterator[Span]:
     """Yield the password of every address in `text`."""
     if "://" in text:
         for match in USER_INFO.finditer(text):
-            password = match[2]
-            if not (is_reference(password) or is_hole(password) or BETWEEN.search(password)):
+            if is_url_password(match[2]):
                 yield Span(*match.span(2), URL_PASSWORD)
         for match in USER_ALONE.finditer(text):
             if is_random(match[1]):
@@ -51,3 +50,8 @@ def links_in(text: str) -> Iterator[Span]:
         for match in NETRC_WORDS.finditer(text):
             if not (is_reference(match[1]) or is_hole(match[1])):
                 yield Span(*match.span(1), NETRC)
+
+
+def is_url_password(password: str) -> bool:
+    """Whether what stands in a password's place is one, and not to be filled in."""
+    return not (is_reference(password) or is_hole(password) or BETWEEN.search(password))

@@ -87,7 +87,7 @@ class Carried:
         desk = SimpleNamespace(recorder=SimpleNamespace(take=lambda _tape, frame: self.frames.append(frame)))
         reception = Reception(cast(Any, desk), ours, self.over.append, lambda: None)
         stream = FarStream(reception, 1, is_terminal=False)
-        stream.session = cast(Any, SimpleNamespace(tape=SimpleNamespace(now_us=9, waiting_bytes=0)))
+        stream.session = cast(Any, SimpleNamespace(tape=SimpleNamespace(now_us=9, undurable_bytes=0)))
         self.held = reception._errands[1] = Held(1, cast(Any, None), stream)
 
     def say(self, *messages: Message) -> None:

@@ -257,7 +257,7 @@ class FarErrand:
         session = None
         if opened.is_recorded:
             tape = FarTape(self._house, self._number, opened.began_ns)
-            session = FarSession(tape, Intake(tape, is_terminal=beginning.is_terminal))
+            session = FarSession(tape, Intake(tape, is_terminal=beginning.is_terminal, finds=opened.finds))
         return FarKept(FarVigil(self._house, self._number, opened), session, opened.is_strict)
 
     async def judge(self, op: FileOp) -> Allowed:

@@ -320,6 +320,7 @@ class Opened(msgspec.Struct, frozen=True):
     is_waiting: bool
     idle_s: float
     began_ns: int
+    finds: bool
 
 
 # --- pieces ---

@@ -324,9 +324,10 @@ class Reception:
                 errand.refused(error)
             raise
         stream.session, stream.vigil = kept.session, kept.vigil
-        tape = kept.session.tape if kept.session is not None else None
         is_waiting, idle_s = kept.vigil.state is State.WAITING, kept.vigil.terms.idle_s
-        return Opened(tape is not None, kept.is_strict, is_waiting, idle_s, tape.began_ns if tape is not None else 0)
+        if (session := kept.session) is None:
+            return Opened(False, kept.is_strict, is_waiting, idle_s, 0, False)
+        return Opened(True, kept.is_strict, is_waiting, idle_s, session.tape.began_ns, session.intake.finds)
 
     def _record(self, message: say.TapeFrame) -> None:
         held, tape = self._held(message.errand), self._session(message.errand).tape
