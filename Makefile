@@ -1,5 +1,5 @@
 # Everything a contributor runs. `make up` and `make test` do all set-up on a fresh Debian 12 machine, as root.
-.PHONY: up test check bench fuzz soak crash test-engines docs lock venv
+.PHONY: up test check bench fuzz soak crash test-engines test-crowd docs lock venv
 PYTHON := .venv/bin/python
 
 up: venv            ## a private Engine where none is reachable, and dockwarden in front of it, in the foreground
@@ -42,6 +42,10 @@ test-engines: venv  ## the tests that talk to an Engine, against 28.x too
 	@scripts/player
 	@scripts/engine28-root
 	DOCKWARDEN_ENGINES=20.10,28 $(PYTHON) -m pytest -q tests/test_ground.py tests/days tests/doors/docker/test_real_engine.py tests/cli/test_dockerline.py
+
+test-crowd: venv    ## the tests of the SSH door, served by two processes
+	DOCKWARDEN_SSH_PROCESSES=2 $(PYTHON) -m pytest -q tests/days/test_ssh.py tests/days/test_ssh_as_direct.py tests/days/test_ssh_hostile.py \
+	  tests/days/test_ssh_strangers.py tests/days/test_kills.py
 
 docs: venv          ## make the reference pages from the tables
 	$(PYTHON) scripts/make_docs.py

@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ TEXT_BYTES, COPIES = (256 << 20) // PART, 4
 BULKS, CONNECTS, ECHOES, ECHO_ROUNDS = 3, 32 // PART, 2400 // PART, 6
 IDLE, IDLE_A_CONNECTION = 500 // PART, 50
 EXECS = 3
+CROWDS, CROWD_BULKS, CROWD_EXECS = 3, 4, 64 // PART
 WAYS = ("direct", "jump", "dockwarden")
 GCM, DEFAULT = "aes128-gcm@openssh.com", "default"
 MANY = "MaxSessions 100\nMaxStartups 100:30:200\n"
@@ -48,11 +51,16 @@ permit (principal == User::"bob", action == Action::"session.start", resource is
 
 @dataclass(frozen=True)
 class Clients:
-    """The client, set up for each of the three ways; `ours` is who serves the door."""
+    """The client, set up for each of the three ways."""
 
     folder: Path
     bastion: Bastion
-    ours: int
+
+    @property
+    def ours(self) -> int:
+        """The process that serves."""
+        assert self.bastion.warden.process is not None
+        return self.bastion.warden.process.pid
 
     def words(self, way: str, *more: str, ciphers: str = GCM) -> list[str]:
         """`ssh` along a way, without what it runs there."""
@@ -272,6 +280,52 @@ def docker_exec(engine: PrivateEngine, warden: Warden, text: Path, console: Cons
     console.print(table)
 
 
+def crowd(clients: Clients, text: Path, console: Console) -> None:
+    """Many clients at once, with one process at the port and with two. Clients and sshd have the same cores: what the door itself takes is told apart."""
+    warden, many = clients.bastion.warden, (1, 2)
+    mib = CROWD_BULKS * text.stat().st_size / (1 << 20)
+    table = Table("processes", "MiB/s", "`ssh HOST true` a second", "CPU of the house, ms a MiB", "of the carriers", "of the house, ms an exec", "of the carriers",
+                  title=f"{CROWD_BULKS} copies at once, then {CROWD_EXECS} programs, 8 at a time; median of {CROWDS}")  # fmt: skip
+    found: dict[int, list[tuple[float, ...]]] = {count: [] for count in many}
+    for _ in range(CROWDS):
+        for count in many:
+            warden.stop()
+            warden.config.write_text(re.sub(r"processes = \d+", f"processes = {count}", warden.config.read_text()))
+            warden.start()
+            clients.run("dockwarden", "true")
+            found[count].append((*spent_on(clients, [f"cat {text}"] * CROWD_BULKS, mib), *spent_on(clients, ["true"] * CROWD_EXECS, CROWD_EXECS)))
+    middle = {count: [statistics.median(column) for column in zip(*rows, strict=True)] for count, rows in found.items()}
+    for count, (rate, house, carriers, execs, house_exec, carriers_exec) in middle.items():
+        table.add_row(str(count), f"{rate:.0f}", f"{execs:.1f}", *(f"{one:.1f}" for one in (house, carriers, house_exec, carriers_exec)))
+    table.add_row("2 / 1", *(f"{middle[2][column] / middle[1][column]:.2f} ×" for column in (0, 3, 1)), "", f"{middle[2][4] / middle[1][4]:.2f} ×", "")
+    console.print(table)
+
+
+def spent_on(clients: Clients, commands: list[str], units: float) -> tuple[float, float, float]:
+    """Units a second, and milliseconds of a processor that the house and its carriers take for one."""
+    before, begun = door_cpu_s(clients.ours), time.perf_counter()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda command: clients.run("dockwarden", command), commands))
+    took, after = time.perf_counter() - begun, door_cpu_s(clients.ours)
+    return units / took, *((now - then) * 1e3 / units for now, then in zip(after, before, strict=True))
+
+
+def door_cpu_s(house: int) -> tuple[float, float]:
+    """Seconds of a processor that the house has taken, and its carriers."""
+    carriers = 0.0
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and b"crowd.carrying" in (entry / "cmdline").read_bytes() and cpu_of(entry)[1] == house:
+                carriers += cpu_of(entry)[0]
+    return cpu_of(Path(f"/proc/{house}"))[0], carriers
+
+
+def cpu_of(entry: Path) -> tuple[float, int]:
+    """Seconds that a process has taken, and whose child it is."""
+    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(fields[1])
+
+
 # --- rounds and rows ---
 
 
@@ -300,15 +354,14 @@ def add_medians(table: Table, title: str, spent: dict[str, list[float]]) -> None
 def measure(target: Target, jump: int, engine: PrivateEngine, bastion: Bastion, console: Console, parts: list[str]) -> None:
     """Print what is asked for; all of it, where nothing is named."""
     warden = bastion.warden
-    assert warden.process is not None
-    clients, text = Clients(target.folder, bastion, warden.process.pid), target.folder / "text"
+    clients, text = Clients(target.folder, bastion), target.folder / "text"
     for ciphers in (GCM, DEFAULT):
         write_config(clients.folder / f"config-{ciphers}", target, jump, bastion, ciphers)
     write_text(text, TEXT_BYTES)
     deeds: dict[str, Callable[[], object]] = {
         "set-up": lambda: set_up(clients, console), "bulk": lambda: bulk(clients, text, console), "echo": lambda: echo(clients, console),
         "copies": lambda: copies(clients, text, console), "idle": lambda: asyncio.run(idle(clients, console)),
-        "exec": lambda: docker_exec(engine, warden, text, console),
+        "exec": lambda: docker_exec(engine, warden, text, console), "crowd": lambda: crowd(clients, text, console),
     }  # fmt: skip
     for part in parts or deeds:
         console.print(f"[dim]{part}: load of the machine {os.getloadavg()[0]:.1f}, memory of who serves {memory_mib(clients.ours, 'VmRSS'):.0f} MiB[/dim]")

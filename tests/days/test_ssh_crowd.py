@@ -249,6 +249,29 @@ def test_what_is_no_message_ends_who_said_it(bastion: Bastion) -> None:
     assert 0 == bastion.run("olga", "%web", "true").returncode
 
 
+def test_containers_are_reached_from_both(bastion: Bastion) -> None:
+    """Each asks the house for its connection to the Docker door."""
+    assert 0 == bastion.warden.docker("run", "-d", "--name", "shop", "busybox", "sleep", "600").returncode
+    two(bastion)
+    words = [*bastion.words("alice", "%container.shop"), "cat"]
+    cats = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    assert [(b"in\n", None)] * 2 == [cat.communicate(b"in\n", timeout=20) for cat in cats]
+    assert [0, 0] == [cat.returncode for cat in cats]
+    assert ["alice", "alice"] == [row["person"] for row in listed(bastion.warden) if row["target"] == "shop"]
+
+
+def test_what_cannot_be_recorded_does_not_begin_at_either(bastion: Bastion) -> None:
+    tapes = bastion.warden.dir / "state" / "tapes"
+    with both(bastion):
+        tapes.rename(away := tapes.with_name("away"))
+        try:
+            refused = [bastion.run("olga", "%web", "echo not run") for _ in range(2)]
+        finally:
+            away.rename(tapes)
+    assert [(255, b"", True)] * 2 == [(one.returncode, one.stdout, b"cannot be recorded" in one.stderr) for one in refused]
+    assert 0 == bastion.run("olga", "%web", "true").returncode
+
+
 def test_bulk_is_on_tape_whole(bastion: Bastion) -> None:
     done = bastion.run("olga", "%web", "seq 1 300000")
     text = "".join(f"{number}\n" for number in range(1, 300_001))

@@ -90,6 +90,8 @@ class Held:
     client: int
     errand: OwnErrand
     stream: FarStream | None = None
+    is_ending: bool = False
+    """Whether its tape is getting its end, which takes as long as the disk does."""
     bytes_in: int = 0
     bytes_out: int = 0
 
@@ -125,8 +127,13 @@ class Reception:
 
     def insist(self, number: int) -> None:
         """End the carrier if the errand of that number has not ended soon."""
-        held = self._errands.get(number)
-        self._loop.call_later(END_S, lambda: self.over("it does not end a session") if held and self._errands.get(number) is held else None)
+
+        def look() -> None:
+            held = self._errands.get(number)
+            if held is not None and not held.is_ending:
+                self.over("it does not end a session")
+
+        self._loop.call_later(END_S, look)
 
     async def lost(self) -> None:
         """It is gone: end what it carried."""
@@ -218,7 +225,7 @@ class Reception:
             case say.Settle(_, errand):
                 return self._session(errand).tape.settle()
             case say.EndTape(_, errand, why):
-                return self._session(errand).tape.end(self._session(errand).why or why)
+                return self._end(self._session(errand), self._held(errand), why)
             case say.JudgeFile(_, errand, deed, path, other):
                 return self._held(errand).errand.judge(FileOp(deed, path, other))
         raise Garbled(f"{type(message).__name__} cannot come from a carrier")
@@ -354,6 +361,10 @@ class Reception:
         if isinstance(what, files.Piece):
             held.bytes_in += len(what.data) if what.is_upload else 0
             held.bytes_out += 0 if what.is_upload else len(what.data)
+
+    async def _end(self, session: Session, held: Held, why: str) -> None:
+        held.is_ending = True
+        await session.tape.end(session.why or why)
 
     async def _read_on(self, tape: Tape) -> None:
         """Read again once `tape` has room."""

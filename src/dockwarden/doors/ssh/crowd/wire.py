@@ -91,6 +91,8 @@ class Wire:
             return
         except (OSError, Garbled) as error:
             self._end(str(error))
+        except Exception as error:  # noqa: BLE001  a callback's root: what came behind it would be lost, so nothing may go on
+            self._end(f"{type(error).__name__} in what it said")
 
     def _received(self) -> bytes:
         if not self._takes_sockets:
