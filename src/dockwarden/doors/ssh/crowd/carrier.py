@@ -320,8 +320,8 @@ class FarTape:
         if self.broken or self._is_ended:
             raise Unavailable("tape.broken", f"this session is recorded no more ({self.broken or 'it has ended'}), so it ends here; ask an operator")
         at_us = self.now_us
-        most = FRAME_BYTES if kind is not Kind.FILE else len(data)
-        for start in range(0, len(data) or 1, most or 1):
+        most = max(FRAME_BYTES, len(data)) if kind is Kind.FILE else FRAME_BYTES
+        for start in range(0, len(data) or 1, most):
             self._house.tell(say.TapeFrame(self._errand, at_us, kind, data[start : start + most]))
         self._added += len(data) + 1
         if self._added - self._asked >= GATHER_BYTES:
