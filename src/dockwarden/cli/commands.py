@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType({
 })
 """What `dockwarden --help` says of each, in its order. NAME's code is in NAME.py: `app` where it is a noun with verbs, else the function NAME."""
 
-MORE: Mapping[str, tuple[str, ...]] = MappingProxyType({"session": ("replay", "locks", "keeping", "search", "tapes")})
+MORE: Mapping[str, tuple[str, ...]] = MappingProxyType({"session": ("replay", "locks", "keeping", "files", "search", "tapes")})
 """Nouns some of whose verbs are in files of their own, which add them to the noun's `app`."""
 
 

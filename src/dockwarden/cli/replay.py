@@ -14,17 +14,15 @@ import msgspec
 import typer
 
 from dockwarden.cli.control import answering
+from dockwarden.cli.files import write_file
 from dockwarden.cli.options import USUAL_PLACE, Config
-from dockwarden.cli.outsider import Identity, Tapes, age_key
-from dockwarden.cli.session import Id, among, app, whole
+from dockwarden.cli.outsider import Identity, Tapes
+from dockwarden.cli.session import Id, app, copy_of, whole
 from dockwarden.settings import load_settings
 from dockwarden.tape.exported import CASTS, STREAMS, Exported, FormName
-from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.neutral import Neutral
-from dockwarden.tape.opening import Opening, unwrap
-from dockwarden.tape.read import frames_of, opening_of
-from dockwarden.tape.shelf import Shelf
+from dockwarden.tape.read import frames_of
 from dockwarden.words.errors import BadConfig
 
 RAW = "raw"
@@ -64,7 +62,7 @@ def play(
         raise BadConfig("--speed", "is not above 0", "write 2 for twice as fast")
     neutral, last = Neutral(), 0
     if tapes is not None:
-        _, folder, key = _copy(tapes, identity, id)
+        _, folder, key = copy_of(tapes, identity, id)
         frames: Iterator[tuple[int, Kind, bytes]] = frames_of(folder, key)
     else:
         frames = _frames(config, "session/play", whole(config, id))
@@ -81,18 +79,24 @@ def export(
     config: Config = USUAL_PLACE,
     format: Annotated[str, typer.Option("--format", help="asciicast (version 3), asciicast-v2, or raw: one stream's bytes")] = "asciicast",
     stream: Annotated[str, typer.Option("--stream", help="raw: out, err, in, or both for what was shown")] = "both",
+    file: Annotated[int, typer.Option("--file", help="the contents of a file that was copied and kept, by its number")] = 0,
+    path: Annotated[str, typer.Option("--path", help="the same, by its path as session files shows it")] = "",
+    with_untaken: Annotated[bool, typer.Option("--with-untaken", help="of a file, also what the server was sent and did not take")] = False,
     tapes: Tapes = None,
     identity: Identity = None,
 ) -> None:
-    """Write a tape to standard output in a form that others read. That it was exported is recorded.
+    """Write a tape to standard output in a form that others read, or a file that was copied. That it was exported is recorded.
 
     With --tapes and --identity an auditor reads a copy with their own key, and no server.
 
     Example: dockwarden session export 20260131-120000-0123456789ab > session.cast
     """
+    if file or path:
+        write_file(id, file, path, config, tapes, identity, with_untaken=with_untaken)
+        return
     form = _form(format, stream)
     if tapes is not None:
-        opening, folder, key = _copy(tapes, identity, id)
+        opening, folder, key = copy_of(tapes, identity, id)
         for piece in Exported(opening, folder, key, form).pieces():
             sys.stdout.buffer.write(piece)
     else:
@@ -109,17 +113,6 @@ def _form(format: str, stream: str) -> FormName:
     if stream not in STREAMS:
         raise BadConfig("--stream", f"{stream!r} is none", f"there are {', '.join(STREAMS)}")
     return CASTS.get(format) or cast(FormName, stream)
-
-
-def _copy(tapes: Path, identity: Path | None, id: str) -> tuple[Opening, Path, bytes]:
-    """A tape of a folder of copies, and its key. Raises: BadConfig: it is not there, or not for that identity."""
-    shelf = Shelf(tapes)
-    folder = shelf.path(among(list(shelf.ids()), id))
-    try:
-        opening = opening_of(folder)
-        return opening, folder, unwrap(opening, age_key(identity))
-    except BadSegment as error:
-        raise BadConfig(str(folder), str(error), "name the age key of one of its recipients with --identity") from None
 
 
 def _frames(config: Path, verb: str, id: str) -> Iterator[tuple[int, Kind, bytes]]:

@@ -14,9 +14,13 @@ import typer
 
 from dockwarden.cli.control import ask
 from dockwarden.cli.options import USUAL_PLACE, AsJson, Config, FormerPerson, Person
+from dockwarden.cli.outsider import age_key
 from dockwarden.cli.tables import show
 from dockwarden.settings import load_settings
+from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import rows
+from dockwarden.tape.opening import Opening, unwrap
+from dockwarden.tape.read import opening_of
 from dockwarden.tape.shelf import Shelf
 from dockwarden.words.errors import BadConfig
 from dockwarden.words.moment import moment
@@ -71,6 +75,17 @@ def among(ids: list[str], start: str) -> str:
     if len(found) != 1:
         raise BadConfig(start, f"{len(found)} sessions begin so" if found else "no session that is here begins so", "see dockwarden session list")
     return found[0]
+
+
+def copy_of(tapes: Path, identity: Path | None, id: str) -> tuple[Opening, Path, bytes]:
+    """A tape of a folder of copies, and its key. Raises: BadConfig: it is not there, or not for that identity."""
+    shelf = Shelf(tapes)
+    folder = shelf.path(among(list(shelf.ids()), id))
+    try:
+        opening = opening_of(folder)
+        return opening, folder, unwrap(opening, age_key(identity))
+    except BadSegment as error:
+        raise BadConfig(str(folder), str(error), "name the age key of one of its recipients with --identity") from None
 
 
 def _rows(config: Path) -> list[dict[str, Any]]:

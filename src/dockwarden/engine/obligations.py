@@ -2,8 +2,8 @@
 
 The words: `no-new-privileges`, `drop-all-caps`, `drop-caps=NET_RAW+MKNOD`, `pids=512`, `memory=2g`, `cpus=1.5`, `read-only-root`,
 `run-as-caller`, `run-as=1000:1000`, `default-seccomp`, `loopback-ports`, `init`, `private-namespaces`, `warn-secrets`,
-`record=strict|alarm|off`; of a session `longest=8h`, `idle=15m`, `most=2g`, `daily=20g`, `watched`; on a permit of `secret.use`: `as-variable`;
-and of `ssh.login`: `second-factor`.
+`record=strict|alarm|off`; of a session `longest=8h`, `idle=15m`, `most=2g`, `daily=20g`, `watched`; of files that are copied by SSH `keep-files=64m`;
+on a permit of `secret.use`: `as-variable`; and of `ssh.login`: `second-factor`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dockwarden.words.errors import BadConfig
 from dockwarden.words.size import bytes_of
 
 SMALLEST_MEMORY, SMALLEST_TAPE = 6 << 20, 1 << 20
+LARGEST_KEPT = 1 << 40
 BILLION = 10**9
 _CPUS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,9})?", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -43,7 +44,7 @@ class Obligations:
     """Everything to do; a number of 0 and an empty set ask for nothing. `memory` is bytes, `nano_cpus` billionths of a CPU.
 
     Of a session, `longest_s` and `idle_s` are seconds, `most` is bytes of its tape, `daily` those that its person may record in a day,
-    and `watched` asks for somebody who looks on.
+    and `watched` asks for somebody who looks on. `keep_files` is bytes: contents of files that are copied are kept, and no larger file is.
     """
 
     no_new_privileges: bool = False
@@ -67,6 +68,7 @@ class Obligations:
     most: int = 0
     daily: int = 0
     watched: bool = False
+    keep_files: int = 0
 
     def joined(self, other: Obligations) -> Obligations:
         """Return what fulfils both: the lower limit, either promise."""
@@ -92,6 +94,7 @@ class Obligations:
             most=_lower(self.most, other.most),
             daily=_lower(self.daily, other.daily),
             watched=self.watched or other.watched,
+            keep_files=_lower(self.keep_files, other.keep_files),
         )
 
 
@@ -187,6 +190,13 @@ def _daily(value: str) -> Obligations:
     return replace(NOTHING, daily=_size("daily", value, SMALLEST_TAPE, "20g"))
 
 
+def _keep_files(value: str) -> Obligations:
+    size = bytes_of(value)
+    if not 0 < size <= LARGEST_KEPT:
+        raise _bad(f"keep-files={value}", "write the size of the largest file that may be copied, at most 1t: keep-files=64m")
+    return replace(NOTHING, keep_files=size)
+
+
 def _size(name: str, value: str, least: int, example: str) -> int:
     size = bytes_of(value)
     if size < least:
@@ -217,5 +227,5 @@ FLAGS: Mapping[str, Obligations] = {
 }
 VALUES: Mapping[str, Callable[[str], Obligations]] = {
     "drop-caps": _caps, "pids": _pids, "memory": _memory, "cpus": _cpus, "run-as": _run_as, "record": _record, "longest": _longest,
-    "idle": _idle, "most": _most, "daily": _daily,
+    "idle": _idle, "most": _most, "daily": _daily, "keep-files": _keep_files,
 }

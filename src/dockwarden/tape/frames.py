@@ -34,6 +34,8 @@ class Kind(IntEnum):
     MARK = 8
     LOST = 9
     """Here is a gap: digits, how many bytes are known to be missing."""
+    FILE = 10
+    """Something of a file that was copied: see `files.py`. No player shows it."""
 
 
 class Frame(NamedTuple):

@@ -100,6 +100,10 @@ class Intake:
         """Something happened: `RESIZE`, `SIGNAL`, `EXIT`, `MARK`."""
         self._tape.add(kind, words.encode())
 
+    def file(self, data: bytes) -> None:
+        """Something of a file that is copied, as it is: masked, it would not be that file."""
+        self._tape.add(Kind.FILE, data)
+
     def finish(self) -> None:
         """Keep what was held back: nothing more comes."""
         if self._typed is not None:

@@ -71,6 +71,9 @@ class Reel:
     def say(self, kind: Kind, words: str) -> None:
         self.add(kind, words.encode())
 
+    def file(self, data: bytes) -> None:
+        self.add(Kind.FILE, data)
+
     def add(self, kind: Kind, data: bytes) -> None:
         if self.broken:
             raise Unavailable("tape.broken", self.broken)

@@ -1,4 +1,6 @@
-"""What people do with sessions: `session/list`, `play`, `export`, `watch`, `kill`. Each is decided about the session and in the ledger first.
+"""What people do with sessions: `session/list`, `play`, `export`, `files`, `watch`, `kill`.
+
+Each is decided about the session and in the ledger first.
 
 Who may not even list a session hears that it is not there.
 """
@@ -22,7 +24,8 @@ from dockwarden.tape.custody import Custody
 from dockwarden.tape.exported import CASTS, Exported, FormName
 from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.found import Row, rows
-from dockwarden.tape.frames import Frame
+from dockwarden.tape.frames import Frame, Kind
+from dockwarden.tape.kept import Copy, contents, copies_of
 from dockwarden.tape.keys import TapeKeys
 from dockwarden.tape.marks import mark_killed
 from dockwarden.tape.opening import Opening, unwrap
@@ -55,11 +58,16 @@ class OfSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A tape in a form that others read: a cast of version 3 or 2, or one stream's bytes."""
+    """A tape in a form that others read: a cast of version 3 or 2, or one stream's bytes; or the contents of one of its files, by its number.
+
+    `with_untaken`: of a file, also what the server was sent and did not take.
+    """
 
     id: str
     format: Literal["asciicast", "asciicast-v2", "raw"] = "asciicast"
     stream: Literal["out", "err", "in", "both"] = "both"
+    file: int = 0
+    with_untaken: bool = False
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +90,7 @@ class SessionVerbs:
         """Each verb by its name in the path."""
         return {
             "session/list": self.list, "session/play": self.play, "session/export": self.export, "session/watch": self.watch,
-            "session/kill": self.kill,
+            "session/kill": self.kill, "session/files": self.files,
         }
 
     async def list(self, call: Call) -> Mapping[str, Any]:
@@ -98,14 +106,42 @@ class SessionVerbs:
         asked = call.read(OfSession)
         opening, key = await self.opened(call, PLAY, asked.id, {})
         folder = self._recorder.shelf.path(opening.id)
-        return Stream(LINES, streamed(lambda: _frame_lines(opening, frames_of(folder, key)), asked.id))
+        return Stream(LINES, streamed(lambda: _frame_lines(opening, filter(_is_played, frames_of(folder, key))), asked.id))
 
     async def export(self, call: Call) -> Stream:
         """A tape as a file of another kind."""
         asked = call.read(Export)
+        if asked.file:
+            return await self._file(call, asked)
         opening, key = await self.opened(call, EXPORT, asked.id, {"format": asked.format, "stream": asked.stream})
         form: FormName = asked.stream if asked.format == "raw" else CASTS[asked.format]
         return Stream(BYTES if asked.format == "raw" else LINES, streamed(self.form(opening, key, form).pieces, asked.id))
+
+    async def files(self, call: Call) -> Mapping[str, Any]:
+        """Which files were copied, and what is kept of them: that is a part of exporting them."""
+        asked = call.read(OfSession)
+        found = await self._copies(*await self.opened(call, EXPORT, asked.id, {"files": True}))
+        call.trail.outcome(200, detail={"shown": len(found)}, changing=False)
+        return {"files": msgspec.to_builtins(found)}
+
+    async def _file(self, call: Call, asked: Export) -> Stream:
+        """The contents of one file."""
+        detail = {"file": asked.file} | ({"with_untaken": True} if asked.with_untaken else {})
+        opening, key = await self.opened(call, EXPORT, asked.id, detail)
+        copy = next((one for one in await self._copies(opening, key) if one.number == asked.file), None)
+        if copy is None or not copy.keep_bytes:
+            words = "has no file of that number" if copy is None else "does not have the contents of that file, since no policy asked to keep them"
+            raise Malformed("session.no_file", f"session {asked.id} {words}; see dockwarden session files {asked.id}")
+        folder = self._recorder.shelf.path(opening.id)
+        return Stream(BYTES, streamed(lambda: contents(lambda: frames_of(folder, key), copy, with_untaken=asked.with_untaken), asked.id))
+
+    async def _copies(self, opening: Opening, key: bytes) -> tuple[Copy, ...]:
+        """Raises: Broken: `session.unreadable`."""
+        folder = self._recorder.shelf.path(opening.id)
+        try:
+            return await asyncio.to_thread(lambda: copies_of(frames_of(folder, key)))
+        except (BadSegment, OSError) as error:
+            raise unreadable(opening.id, error) from None
 
     async def watch(self, call: Call) -> Stream:
         """The frames of a session under way: from its first, and on as they come."""
@@ -116,7 +152,7 @@ class SessionVerbs:
             yield _first_line(opening)
             async with contextlib.aclosing(followed):
                 async for frames in followed:
-                    yield b"".join(map(_frame_line, frames))
+                    yield b"".join(map(_frame_line, filter(_is_played, frames)))
 
         return Stream(LINES, pieces())
 
@@ -237,6 +273,11 @@ def _unseen(id: str) -> Hidden:
 def unreadable(id: str, error: Exception) -> Broken:
     """A tape that is not as it was written."""
     return Broken("session.unreadable", f"session {id}: {error}; see dockwarden session verify {id}")
+
+
+def _is_played(frame: Frame) -> bool:
+    """Whether it is for who may play or watch a session; what it copied is for who may export it."""
+    return frame.kind is not Kind.FILE
 
 
 def _first_line(opening: Opening) -> bytes:

@@ -20,7 +20,8 @@ from dockwarden.access.totp import SecondFactors
 from dockwarden.doors.docker.server import GONE_S, Server
 from dockwarden.doors.docker.trail import Trail, said
 from dockwarden.doors.operate.metrics import Metrics
-from dockwarden.doors.ssh.files.operations import Deed, FileOp, Right, plain, shown
+from dockwarden.doors.ssh.files.events import Allowed
+from dockwarden.doors.ssh.files.operations import MOVING, Deed, FileOp, Right, plain, shown
 from dockwarden.doors.ssh.house import NOWHERE, Beginning, Place, Streams
 from dockwarden.doors.ssh.names import Wanted
 from dockwarden.engine.facts import Facts
@@ -247,6 +248,8 @@ class OwnErrand:
         self._host: Host | None = None
         self._login = ""
         self._reaches_engine = True
+        self._obligations: tuple[str, ...] = ()
+        self._is_recorded = False
         self._vigil: Vigil | None = None
         self._has_begun = False
 
@@ -321,6 +324,7 @@ class OwnErrand:
         admitted = self._desk.admissions.admit(wish, self._desk.rulebook.rules.policies)
         if admitted.observed is not None:
             trail.observed(admitted.observed)
+        self._obligations = (*harden, *admitted.verdict.harden)
         return await self._kept(admitted, beginning, stream)
 
     def _opening(self, beginning: Beginning, host: Host) -> Opening:
@@ -344,7 +348,7 @@ class OwnErrand:
             raise
         if vigil.state is State.WAITING:
             stream.tell(vigil.waiting_words)
-        self._has_begun = True
+        self._has_begun, self._is_recorded = True, session is not None
         return OwnKept(vigil, session, is_strict=admitted.recording is Recording.STRICT)
 
     async def _taped(self, admitted: Admitted, beginning: Beginning, vigil: Vigil, stream: Streams) -> Session | None:
@@ -366,31 +370,40 @@ class OwnErrand:
 
     # --- files ---
 
-    async def judge(self, op: FileOp) -> None:
+    async def judge(self, op: FileOp) -> Allowed:
         """See `house.Errand`."""
-        trail = self._file_trail(op)
+        trail, keep_bytes = self._judged_file(op)
         if op.rights and op.deed in CHANGES:
             await trail.intent({"deed": str(op.deed), "path": shown(op.path), "other": shown(op.other)})
+        return Allowed(keep_bytes)
 
     def told(self, op: FileOp, detail: dict[str, Any]) -> None:
         """See `house.Errand`."""
         self._visit.trail(_action_of(op)).outcome(200, detail=detail, changing=op.deed in CHANGES)
 
-    def _file_trail(self, op: FileOp) -> Trail:
-        """The record of a deed that is permitted. Raises: Forbidden: it is not, and that is written down."""
+    def _judged_file(self, op: FileOp) -> tuple[Trail, int]:
+        """The record of a deed that is permitted, and up to which size its contents are kept.
+
+        Raises:
+            Forbidden: it is not permitted, and that is written down.
+        """
         facts = Facts(reaches_engine=self._reaches_engine, file=(str(op.deed), plain(shown(op.path)), plain(shown(op.other))))
         trail = self._visit.trail(_action_of(op))
+        obligations = self._obligations
         actions = [ACTION_OF[right] for right in sorted(op.rights)]
         try:
             for action in actions:
                 trail.action = action
-                self._judge(action, self._known(), trail, facts)
+                obligations += self._judge(action, self._known(), trail, facts).harden
             if not actions:
                 self._judge_either(trail, facts)
+            keep_bytes = parse_obligations(obligations).keep_files
+            if keep_bytes and not self._is_recorded and op.deed in MOVING:
+                raise Forbidden("ssh.not_recorded", "contents of files are to be kept, and this session is not recorded, so none are copied")
         except Refused as error:
             trail.refused(error)
             raise
-        return trail
+        return trail, keep_bytes
 
     def _judge_either(self, trail: Trail, facts: Facts) -> None:
         with contextlib.suppress(Forbidden):

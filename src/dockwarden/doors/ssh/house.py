@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import asyncssh
 import msgspec
 
+from dockwarden.doors.ssh.files.events import Allowed
 from dockwarden.doors.ssh.files.operations import FileOp
 from dockwarden.doors.ssh.names import Wanted
 from dockwarden.hosts.hosts import Host
@@ -137,8 +138,8 @@ class Errand(Protocol):
     async def open(self, beginning: Beginning, stream: Streams) -> Kept:
         """Judge it, now that it is known what is reached from there; write it down, admit it, and record it from now on. Raises: Refused."""
 
-    async def judge(self, op: FileOp) -> None:
-        """Return if a deed with files may be done, its intent durable where it changes something. Raises: Refused."""
+    async def judge(self, op: FileOp) -> Allowed:
+        """Return if a deed with files may be done, and what of it is kept, its intent durable where it changes something. Raises: Refused."""
 
     def told(self, op: FileOp, detail: dict[str, Any]) -> None:
         """How such a deed ended. Raises: Refused: it could not be written down."""

@@ -19,7 +19,7 @@ from dockwarden.doors.ssh.house import Recorded, Watch
 from dockwarden.doors.ssh.sides import Ending, Far, Gate, Near, Through
 from dockwarden.tape.frames import Kind
 from dockwarden.tape.intake import Intake
-from dockwarden.words.errors import Refused
+from dockwarden.words.errors import Refused, Unavailable
 
 CALM_BYTES, WINDOW_US = 32 << 10, 100_000
 """Of a terminal that shows more than so much in a window, output is not waited for any more."""
@@ -143,6 +143,17 @@ class Joint:
     def said(self, kind: Kind, words: str) -> bool:
         """Record something that happened; whether that could be."""
         return self._record(lambda intake: intake.say(kind, words))
+
+    def filed(self, data: bytes) -> bool:
+        """Record that a file is copied whose contents are not kept; whether that could be."""
+        return self._record(lambda intake: intake.file(data))
+
+    def keep(self, data: bytes) -> None:
+        """Record something of a file that is copied. Raises: Unavailable: it could not be, so it must not pass, whatever `record=` says."""
+        if self.session is None:
+            raise Unavailable("tape.broken", "this session is not recorded, and what is to be kept of files does not pass")
+        self.session.intake.file(data)
+        self._heed_fullness()
 
     def _send(self, far: Far, data: bytes) -> None:
         if self._through is not None:

@@ -494,7 +494,7 @@ def test_what_comes_with_the_greeting_waits_for_the_servers() -> None:
 
 
 def test_a_file_that_is_read_to_its_end_is_told_with_its_digest_though_answers_come_out_of_order() -> None:
-    session = Session(lambda op: Allowed(is_kept=True))
+    session = Session(lambda op: Allowed(keep_bytes=1 << 20))
     handle = session.open()
     session.client(*[sent.Read(number, handle, 4 * (number - 2), 4) for number in (2, 3, 4, 5)])
     session.server(sent.Data(3, memoryview(b"efgh")), sent.Data(2, memoryview(b"abcd")), sent.Status(5, Code.EOF, b""), sent.Data(4, memoryview(b"ij")))
@@ -505,11 +505,11 @@ def test_a_file_that_is_read_to_its_end_is_told_with_its_digest_though_answers_c
 
     (done,) = session.of(FileDone)
     assert (10, digest(b"abcdefghij"), 1, True, Code.OK) == (done.read.bytes, done.read.sha256, done.read.ranges, done.is_complete, done.status)
-    assert b"abcdefghij" == b"".join(bytes(event.data) for event in session.of(Content))
+    assert [(4, b"efgh"), (0, b"abcd"), (8, b"ij")] == [(event.offset, bytes(event.data)) for event in session.of(Content)]
 
 
 def test_a_file_is_kept_before_it_moves() -> None:
-    session = Session(lambda op: Allowed(is_kept=True))
+    session = Session(lambda op: Allowed(keep_bytes=1 << 20))
     handle = session.open(NEW)
     session.events.clear()
     session.client(sent.Write(2, handle, 0, memoryview(b"abc")))
@@ -625,7 +625,7 @@ MOVES = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(MOVES, st.sampled_from([Allowed(), Allowed(is_kept=True), Denied("no"), None])), max_size=40))
+@given(st.lists(st.tuples(MOVES, st.sampled_from([Allowed(), Allowed(keep_bytes=1 << 20), Denied("no"), None])), max_size=40))
 def test_every_deed_that_was_allowed_is_told_once_whatever_comes(moves) -> None:
     allowed: list[int] = []
     verdicts: list[Verdict | None] = []

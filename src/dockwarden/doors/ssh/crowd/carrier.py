@@ -17,6 +17,7 @@ import msgspec
 from dockwarden.doors.ssh.crowd import messages as say
 from dockwarden.doors.ssh.crowd.messages import Garbled, Opened, Question, refusal
 from dockwarden.doors.ssh.crowd.wire import Wire
+from dockwarden.doors.ssh.files.events import Allowed
 from dockwarden.doors.ssh.files.operations import FileOp
 from dockwarden.doors.ssh.house import NOWHERE, Beginning, Place, SshHouse, Streams
 from dockwarden.doors.ssh.names import Wanted
@@ -34,7 +35,7 @@ T = TypeVar("T")
 MOVED_SHARE, MOVED_S = 0.05, 1.0
 """How often the house is told that something moves: a part of the time that a session may be idle, and no less often than that."""
 FRAME_BYTES = 1 << 20
-"""Of one message; what is longer is cut."""
+"""Of one message; what is longer is cut, but for what is said of a file: no packet of SFTP or channel is so long, and a half of it is none."""
 LAST_S = 4.0
 """How long sessions may take to end at a stop."""
 
@@ -50,6 +51,8 @@ class House:
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self.streams: dict[int, Streams] = {}
         """Of errands that are open, by number."""
+        self.broken: dict[int, str] = {}
+        """Why those are recorded no more that are not, by the number of the errand."""
         self.dismiss: dict[int, Callable[[str], None]] = {}
         """How clients that are there are sent away, by number."""
         self.started: asyncio.Future[say.Start] = asyncio.get_running_loop().create_future()
@@ -60,8 +63,6 @@ class House:
         self.came: Callable[[socket.socket], None] = socket.socket.close
         self.tell = self._wire.send
         self._ending: set[asyncio.Task[None]] = set()
-        self.tapes: dict[int, FarTape] = {}
-        """Of errands that are open and recorded, by number."""
 
     @property
     def number(self) -> int:
@@ -76,7 +77,7 @@ class House:
     def ended(self, errand: int) -> None:
         """An errand is open no more."""
         self.streams.pop(errand, None)
-        self.tapes.pop(errand, None)
+        self.broken.pop(errand, None)
         if not self.streams:
             self._is_empty.set()
 
@@ -147,15 +148,14 @@ class House:
             case say.GoOn():
                 stream.go_on()
             case say.Broken(errand, why):
-                if (tape := self.tapes.get(errand)) is not None:
-                    tape.broken = why
+                self.broken[errand] = why
                 stream.broken(why)
             case say.End(_, why):
                 self._ending.add(task := asyncio.ensure_future(stream.end(why)))
                 task.add_done_callback(self._ending.discard)
 
     def _lost(self, why: str) -> None:
-        del why
+        self.broken.update(dict.fromkeys(self.streams, why))
         self.is_gone = True
         self.over.set()
 
@@ -256,13 +256,13 @@ class FarErrand:
             raise
         session = None
         if opened.is_recorded:
-            tape = self._house.tapes[self._number] = FarTape(self._house, self._number, opened.began_ns)
+            tape = FarTape(self._house, self._number, opened.began_ns)
             session = FarSession(tape, Intake(tape, is_terminal=beginning.is_terminal, finds=opened.finds))
         return FarKept(FarVigil(self._house, self._number, opened), session, opened.is_strict)
 
-    async def judge(self, op: FileOp) -> None:
+    async def judge(self, op: FileOp) -> Allowed:
         """See `house.Errand`."""
-        await self._house.ask(say.JudgeFile(self._house.number, self._number, op.deed, op.path, op.other), type(None))
+        return await self._house.ask(say.JudgeFile(self._house.number, self._number, op.deed, op.path, op.other), Allowed)
 
     def told(self, op: FileOp, detail: dict[str, Any]) -> None:
         """See `house.Errand`; where it cannot be written down, the house ends the session."""
@@ -304,7 +304,11 @@ class FarTape:
         self._added = self._asked = self._durable = 0
         self._is_ended = False
         self._asking: dict[asyncio.Task[None], None] = {}
-        self.broken = ""
+
+    @property
+    def broken(self) -> str:
+        """See `house.Recording`."""
+        return self._house.broken.get(self._errand, "")
 
     @property
     def now_us(self) -> int:
@@ -316,8 +320,9 @@ class FarTape:
         if self.broken or self._is_ended:
             raise Unavailable("tape.broken", f"this session is recorded no more ({self.broken or 'it has ended'}), so it ends here; ask an operator")
         at_us = self.now_us
-        for start in range(0, len(data) or 1, FRAME_BYTES):
-            self._house.tell(say.TapeFrame(self._errand, at_us, kind, data[start : start + FRAME_BYTES]))
+        most = max(FRAME_BYTES, len(data)) if kind is Kind.FILE else FRAME_BYTES
+        for start in range(0, len(data) or 1, most):
+            self._house.tell(say.TapeFrame(self._errand, at_us, kind, data[start : start + most]))
         self._added += len(data) + 1
         if self._added - self._asked >= GATHER_BYTES:
             self._asking[task := asyncio.ensure_future(self._ask_ahead())] = None

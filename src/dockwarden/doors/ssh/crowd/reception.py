@@ -23,6 +23,8 @@ from dockwarden.doors.ssh.crowd.wire import Wire
 from dockwarden.doors.ssh.desk import OwnDesk, OwnErrand, OwnVisit
 from dockwarden.doors.ssh.files.operations import FileOp
 from dockwarden.policy.schema import SSH_EXEC, SSH_FILES, SSH_FORWARD, SSH_SHELL
+from dockwarden.tape import files
+from dockwarden.tape.faults import BadSegment
 from dockwarden.tape.frames import Frame, Kind
 from dockwarden.tape.recorder import FULL_BYTES, Tape
 from dockwarden.tape.sessions import Session
@@ -336,7 +338,9 @@ class Reception:
 
     def _record(self, message: say.TapeFrame) -> None:
         held, tape = self._held(message.errand), self._session(message.errand).tape
-        if message.kind is Kind.INPUT:
+        if message.kind is Kind.FILE:
+            self._count_file(held, message.data)
+        elif message.kind is Kind.INPUT:
             held.bytes_in += len(message.data)
         else:
             held.bytes_out += len(message.data)
@@ -346,6 +350,17 @@ class Reception:
             self._is_holding = True
             self._wire.hold()
             self._do(self._read_on(tape))
+
+    @staticmethod
+    def _count_file(held: Held, data: bytes) -> None:
+        """Count what moves of a file. Raises: Garbled: nobody could read that."""
+        try:
+            _, what = files.read(data)
+        except BadSegment as error:
+            raise Garbled(str(error)) from None
+        if isinstance(what, files.Piece):
+            held.bytes_in += len(what.data) if what.is_upload else 0
+            held.bytes_out += 0 if what.is_upload else len(what.data)
 
     async def _end(self, session: Session, held: Held, why: str) -> None:
         held.is_ending = True

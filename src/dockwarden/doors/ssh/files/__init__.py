@@ -12,7 +12,7 @@ How a door joins it. Both machines have the same methods; each returns events, t
                                                         # refuse it where policy is about folders and `copy.hides_folders`
 
     relay.client(data), relay.server(data)              # bytes of either side; `data` is immutable
-    relay.verdict(token, Allowed(is_kept=False))        # the answer to an Ask, at any later time; or Denied("words for the person")
+    relay.verdict(token, Allowed(keep_bytes=0))         # the answer to an Ask, at any later time; or Denied("words for the person")
     relay.client_eof()                                  # the client sends no more
     relay.over()                                        # either side is gone, or the session is ended: the last FileDone come
 
@@ -21,7 +21,9 @@ How a door joins it. Both machines have the same methods; each returns events, t
     Ask(op, token)                                      # ask policy for every right of `op.rights` (any one where it is empty) on `op.path`
                                                         # and, where it is set, `op.other`; have an intent durable where it changes something;
                                                         # then `verdict`
-    Content(token, is_upload, offset, data)             # of what is kept: on the tape before the next event is done
+    Content(token, is_upload, offset, data)             # of what is kept: on the tape before the next event is done; so are
+    Cut(token, size), Untaken(token, number)            # its new size, and what the server did not take of it
+    TooLarge(op, words)                                 # more of a file was asked for than may be kept: it did not pass, the person is told
     FileDone(op, token, status, read, written, …)       # one for each Ask that was Allowed: the ledger's outcome
     Broke(by, words)                                    # the last event: close both sides, record the words
 

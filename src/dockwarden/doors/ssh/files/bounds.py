@@ -50,6 +50,17 @@ def fits(request: sent.HandleRequest, opened: Opened) -> bool:
     return True
 
 
+def unkept(request: sent.Request, opened: Opened | None, target: Opened | None) -> str:
+    """Why a request does not go on though it may: what it does to a file could not be kept. "" where it goes on."""
+    if isinstance(request, sent.Write) and opened is not None:
+        return opened.refusal(opened.write_end(request.offset, len(request.data)))
+    if isinstance(request, sent.Fsetstat) and opened is not None and request.attributes.size is not None:
+        return opened.refusal(request.attributes.size)
+    if target is not None and target.keep_bytes:
+        return "contents are kept, and what the server copies by itself is not seen here: read and write it"
+    return ""
+
+
 def _paths_of(request: sent.Request) -> tuple[bytes, ...]:
     if isinstance(request, sent.PairRequest):
         return request.path, request.other

@@ -45,57 +45,47 @@ class Contents:
         """Where the run from 0 ends so far."""
         return self._run_end
 
-    def add(self, offset: int, data: Buffer) -> list[tuple[int, Buffer]]:
-        """Take one piece; return what may be kept now, with its place: in order as long as it is one run, as it came after that."""
+    def add(self, offset: int, data: Buffer) -> None:
+        """Take one piece."""
         if not data:
-            return []
+            return
         self.bytes += len(data)
         if not self.is_one_run:
             self._scattered(offset, len(data))
-            return [(offset, data)]
-        if offset == self._run_end:
-            return [self._joined(offset, data), *self._caught_up()]
-        if offset < self._run_end or offset in self._early or len(data) > self._budget.left:
-            pieces = self.lose()
+        elif offset == self._run_end:
+            self._joined(data)
+            while (early := self._early.pop(self._run_end, None)) is not None:
+                self._budget.left += len(early)
+                self._joined(early)
+        elif offset < self._run_end or offset in self._early or len(data) > self._budget.left:
+            self.lose()
             self._scattered(offset, len(data))
-            return [*pieces, (offset, data)]
-        self._early[offset] = bytes(data)
-        self._budget.left -= len(data)
-        return []
+        else:
+            self._early[offset] = bytes(data)
+            self._budget.left -= len(data)
 
-    def lose(self) -> list[tuple[int, Buffer]]:
-        """It is no run from 0, or not all of what is known of; return what waited."""
-        pieces: list[tuple[int, Buffer]] = []
+    def lose(self) -> None:
+        """It is no run from 0, or not all of what is known of."""
         for offset in sorted(self._early):
-            data = self._early.pop(offset)
-            self._budget.left += len(data)
-            self._scattered(offset, len(data))
-            pieces.append((offset, data))
+            size = len(self._early.pop(offset))
+            self._budget.left += size
+            self._scattered(offset, size)
         self.is_one_run = False
-        return pieces
 
-    def end(self) -> list[tuple[int, Buffer]]:
-        """Nothing more comes; return what waited for what never came."""
-        return self.lose() if self._early else []
+    def end(self) -> None:
+        """Nothing more comes: what waits is no part of a run."""
+        if self._early:
+            self.lose()
 
     def moved(self, *, is_empty_known: bool = False) -> Moved:
         """What moved, after `end`; `is_empty_known` says that nothing is the whole of it."""
         is_digest = self.is_one_run and (self._ranges == 1 or is_empty_known)
         return Moved(self.bytes, self._hash.hexdigest() if is_digest else "", self._ranges)
 
-    def _joined(self, offset: int, data: Buffer) -> tuple[int, Buffer]:
+    def _joined(self, data: Buffer) -> None:
         self._hash.update(data)
         self._run_end += len(data)
         self._ranges = 1
-        return offset, data
-
-    def _caught_up(self) -> list[tuple[int, Buffer]]:
-        """What waited and now follows."""
-        pieces = []
-        while (data := self._early.pop(self._run_end, None)) is not None:
-            self._budget.left += len(data)
-            pieces.append(self._joined(self._run_end, data))
-        return pieces
 
     def _scattered(self, offset: int, size: int) -> None:
         if offset != self._run_end or not self._ranges:

@@ -41,14 +41,38 @@ class Ask:
 class Content:
     """Keep this piece of the file of `token`, before what follows in the list is done.
 
-    Pieces come in order, as long as the client moves the file in order; `offset` is always where the piece belongs, so that a store that
-    writes it there is right in either case.
+    Pieces come as they move, in either direction; `offset` is where one belongs, and of what is appended how much was before it. Laid one
+    over the other in this order, those that the server took make what it has (a server does what is asked of one file in order: SFTP 3, §4.1).
     """
 
     token: int
     is_upload: bool
     offset: int
     data: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The file of `token`, which is kept, is given this size, between the pieces before and those that follow."""
+
+    token: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """The server did not take piece `number`, from 0, of those that were written to the file of `token`; perhaps a part of it."""
+
+    token: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """Something of a file was not passed on, since no more of it may be kept: tell the person. Once for what is open."""
+
+    op: FileOp
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +83,14 @@ class Broke:
     words: str
 
 
-Event = Send | SendEnd | Ask | Content | FileDone | Broke
+Event = Send | SendEnd | Ask | Content | Cut | Untaken | TooLarge | FileDone | Broke
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """It may be done; with `is_kept`, the contents that it moves come out as `Content`."""
+    """It may be done. Where `keep_bytes` is not 0, the contents that it moves come out as `Content`, and none beyond that size move."""
 
-    is_kept: bool = False
+    keep_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

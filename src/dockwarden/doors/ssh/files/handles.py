@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dockwarden.doors.ssh.files.contents import Budget, Buffer, Contents, Moved
-from dockwarden.doors.ssh.files.events import Content, Event
+from dockwarden.doors.ssh.files.events import Content, Cut, Event, TooLarge, Untaken
 from dockwarden.doors.ssh.files.operations import Deed, FileDone, FileOp
 from dockwarden.doors.ssh.files.packets import Code, Flag
 from dockwarden.doors.ssh.files.wire import U64
@@ -23,12 +23,15 @@ class Opened:
     upstream: bytes
     op: FileOp
     token: int
-    is_kept: bool
+    keep_bytes: int
     read: Contents
     written: Contents
     size: int | None = None
     entries: int = 0
     taken_bytes: int = 0
+    pieces: int = 0
+    has_failed: bool = False
+    is_told: bool = False
     status: int = Code.OK
     is_read_to_end: bool = False
     is_written_whole: bool = True
@@ -53,23 +56,61 @@ class Opened:
 
     def came(self, offset: int, data: Buffer) -> list[Event]:
         """The server read this."""
-        return self._kept(self.read.add(offset, data), is_upload=False)
+        self.read.add(offset, data)
+        return [Content(self.token, False, offset, data)] if self.keep_bytes else []
 
     def goes(self, offset: int, data: Buffer) -> list[Event]:
         """The client writes this. Appended, it goes elsewhere than it says, so it is no run from 0."""
+        at = self._place(offset)
         if self.op.flags & Flag.APPEND:
             self.written.lose()
-        return self._kept(self.written.add(offset, data), is_upload=True)
+        self.written.add(offset, data)
+        self.pieces += 1
+        return [Content(self.token, True, at, data)] if self.keep_bytes else []
 
-    def resized(self, size: int) -> list[Event]:
+    def cuts(self, size: int) -> list[Event]:
+        """The client sets its size."""
+        self.pieces += 1
+        return [Cut(self.token, size)] if self.keep_bytes else []
+
+    def untaken(self, number: int) -> list[Event]:
+        """The server did not take piece `number`."""
+        self.has_failed = True
+        return [Untaken(self.token, number)] if self.keep_bytes else []
+
+    def refusal(self, end: int) -> str:
+        """Why nothing may be written up to `end`, "" where it may: what may not be kept does not pass."""
+        if self.keep_bytes and self.has_failed:  # what a server makes of a write that fails is not known: let that be the end of it
+            return "the server did not take what was written before; what is kept goes on with another open"
+        return self.too_large(end)
+
+    def too_large(self, end: int) -> str:
+        """Why nothing may move up to `end`, "" where it may."""
+        return f"contents are kept, and of no file beyond {self.keep_bytes} bytes" if 0 < self.keep_bytes < end else ""
+
+    def refused(self, words: str) -> list[Event]:
+        """Something was not passed on: it is not the whole file any more, and the person is told, once."""
+        self.status = Code.PERMISSION_DENIED
+        is_told, self.is_told = self.is_told, True
+        return [] if is_told else [TooLarge(self.op, words)]
+
+    def write_end(self, offset: int, size: int) -> int:
+        """Where a write ends, of what may be kept."""
+        return self._place(offset) + size
+
+    def _place(self, offset: int) -> int:
+        return self.written.bytes if self.op.flags & Flag.APPEND else offset
+
+    def resized(self, size: int) -> None:
         """The client set its size: `scp` writes into what was there, and cuts it to what it wrote."""
         self.is_cut_to_written = self.written.is_one_run and size == self.written.next
-        return [] if self.is_cut_to_written else self.lose_written()
+        if not self.is_cut_to_written:
+            self.lose_written()
 
-    def lose_written(self) -> list[Event]:
+    def lose_written(self) -> None:
         """The file is not what was seen written: something failed, or was changed another way."""
         self.is_written_whole = False
-        return self._kept(self.written.lose(), is_upload=True)
+        self.written.lose()
 
     def read_end(self, offset: int) -> None:
         """The server says that the file ends at or before `offset`."""
@@ -77,7 +118,8 @@ class Opened:
 
     def done(self, status: int | None) -> list[Event]:
         """It was closed, with `status`, or was still open when the session ended (`None`)."""
-        events = [*self._kept(self.read.end(), is_upload=False), *self._kept(self.written.end(), is_upload=True)]
+        self.read.end()
+        self.written.end()
         is_closed = status == Code.OK == self.status
         is_new = is_closed and self.is_written_whole and (self.is_cut_to_written or bool(self.op.flags & STARTS_EMPTY))
         is_all_read = self.is_read_to_end or self.size == self.read.next
@@ -89,18 +131,13 @@ class Opened:
             written = Moved(self.taken_bytes, "", written.ranges)
         is_whole = is_closed and (self.is_folder or self._is_whole(is_new and bool(written.sha256), is_all_read and bool(read.sha256)))
         result = status if self.status == Code.OK else self.status
-        return [*events, FileDone(self.op, self.token, result, read, written, self.entries, self.size, is_whole)]
+        return [FileDone(self.op, self.token, result, read, written, self.entries, self.size, is_whole)]
 
     def _is_whole(self, is_written: bool, is_read: bool) -> bool:
         """Whether what moved is the whole file, in every direction in which something did; one that was only opened, as it was opened for."""
         if self.may_write and (self.written.bytes or not self.read.bytes):
             return is_written and (is_read or not self.read.bytes)
         return is_read
-
-    def _kept(self, pieces: list[tuple[int, Buffer]], *, is_upload: bool) -> list[Event]:
-        if not self.is_kept:
-            return []
-        return [Content(self.token, is_upload, offset, data) for offset, data in pieces]
 
 
 class Handles:
@@ -126,14 +163,14 @@ class Handles:
         """It was not opened."""
         self._opening -= 1
 
-    def add(self, upstream: bytes, op: FileOp, token: int, *, is_kept: bool) -> bytes | None:
+    def add(self, upstream: bytes, op: FileOp, token: int, *, keep_bytes: int) -> bytes | None:
         """The server opened it: return the handle that the client gets, `None` where the server calls something else so already."""
         self._opening -= 1
         if any(one.upstream == upstream and not one.is_closing for one in self._opened.values()):
             return None
         self._last += 1
         ours = U64.pack(self._last)
-        self._opened[ours] = Opened(self._last, upstream, op, token, is_kept, Contents(self._budget), Contents(self._budget))
+        self._opened[ours] = Opened(self._last, upstream, op, token, keep_bytes, Contents(self._budget), Contents(self._budget))
         return ours
 
     def find(self, ours: bytes) -> Opened | None:

@@ -44,6 +44,8 @@ class Deed(StrEnum):
     COPY = "copy"
 
 
+MOVING = frozenset({Deed.READ, Deed.WRITE, Deed.READ_WRITE})
+"""By which contents move between the two sides."""
 READS, WRITES = frozenset({Right.READ}), frozenset({Right.WRITE})
 BOTH = READS | WRITES
 RIGHTS = {

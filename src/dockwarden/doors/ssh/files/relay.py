@@ -19,7 +19,7 @@ import msgspec
 
 from dockwarden.doors.ssh.files import codec
 from dockwarden.doors.ssh.files import packets as sent
-from dockwarden.doors.ssh.files.bounds import DATA_LIMIT, OUR_PACKET_LIMIT, PATH_LIMIT, fits, refused_here
+from dockwarden.doors.ssh.files.bounds import DATA_LIMIT, OUR_PACKET_LIMIT, PATH_LIMIT, fits, refused_here, unkept
 from dockwarden.doors.ssh.files.events import Allowed, Ask, Broke, Denied, Event, Send, SendEnd, Side, Verdict
 from dockwarden.doors.ssh.files.handles import HANDLE_LIMIT, Handles, Opened
 from dockwarden.doors.ssh.files.known_paths import KnownPaths
@@ -54,6 +54,7 @@ class _Asked:
     opened: Opened | None = None
     target: Opened | None = None
     moved_bytes: int = 0
+    piece: int = 0
     is_passed_on: bool = False
 
 
@@ -224,31 +225,47 @@ class Relay:
                     self._handles.give_back()
                 del self._asked[asked.request.id]
                 self._answer(asked.request.id, Code.PERMISSION_DENIED, asked.verdict.words)
+            elif words := unkept(asked.request, asked.opened, asked.target):
+                self._refuse(asked, words)
             else:
                 asked.is_passed_on = True
                 self._pass_on(asked)
 
+    def _refuse(self, asked: _Asked, words: str) -> None:
+        """Answer what may not go on, and tell of it as of what is open."""
+        changed = asked.target or asked.opened
+        assert changed is not None  # noqa: S101  it is about what is open
+        del self._asked[asked.request.id]
+        changed.lose_written()
+        self._events += changed.refused(words)
+        self._done(asked, Code.PERMISSION_DENIED)
+        self._answer(asked.request.id, Code.PERMISSION_DENIED, words)
+
     def _pass_on(self, asked: _Asked) -> None:
         request, opened = asked.request, asked.opened
         if isinstance(request, sent.Write) and opened is not None:
+            asked.piece = opened.pieces
             self._events += opened.goes(request.offset, request.data)
             # What waits for its answer does not hold on to the contents.
             asked.moved_bytes, asked.request = len(request.data), sent.Write(request.id, request.handle, request.offset, memoryview(b""))
             head = sent.Write(request.id, opened.upstream, request.offset, request.data)
             self._events += [Send(Side.SERVER, codec.written_head(head)), Send(Side.SERVER, request.data)]
             return
+        if isinstance(request, sent.Fsetstat) and opened is not None and opened.may_write and request.attributes.size is not None:
+            asked.piece = opened.pieces
+            self._events += opened.cuts(request.attributes.size)
         if opened is not None:
             request = msgspec.structs.replace(request, handle=opened.upstream)
         if asked.target is not None:
-            self._events += asked.target.lose_written()
+            asked.target.lose_written()
             request = msgspec.structs.replace(request, to_handle=asked.target.upstream)
         if isinstance(request, sent.Read):
             request = msgspec.structs.replace(request, length=min(request.length, DATA_LIMIT))
         self._events.append(Send(Side.SERVER, codec.written(request)))
 
     def _answer(self, asked_id: int, code: int, words: str) -> None:
-        status = sent.Status(asked_id, code, f"dockwarden: {words}".encode("utf-8", "backslashreplace"))
-        self._events.append(Send(Side.CLIENT, codec.written(status)))
+        said = f"dockwarden: {words}".encode("utf-8", "backslashreplace")
+        self._events.append(Send(Side.CLIENT, codec.written(sent.Status(asked_id, code, said))))
 
     # --- what the server answers ---
 
@@ -295,27 +312,35 @@ class Relay:
         if isinstance(request, sent.Open | sent.Opendir):
             self._handles.give_back()
         if opened is not None:
-            self._opened_status(request, opened, code, asked.moved_bytes)
+            self._opened_status(asked, opened, code)
         self._done(asked, code)
         if asked.op is not None and asked.op.deed in _RENAMING:
             self._paths.forget()
         if opened is not None and isinstance(request, sent.Close):
             self._handles.closed(opened)
             self._events += opened.done(code)
+            if opened.is_told:  # OpenSSH's clients go by the last answer, and what was refused may have been answered before others
+                self._answer(request.id, Code.PERMISSION_DENIED, "not all that was asked of this file was passed on")
+                return
         self._events.append(Send(Side.CLIENT, codec.written(sent.Status(request.id, code, answer.words))))
 
-    def _opened_status(self, request: sent.Request, opened: Opened, code: int, moved_bytes: int) -> None:
+    def _opened_status(self, asked: _Asked, opened: Opened, code: int) -> None:
         """What a status says about what is open."""
+        request = asked.request
         if isinstance(request, sent.Read) and code == Code.EOF:
             opened.read_end(request.offset)
         elif isinstance(request, sent.Write) and code == Code.OK:
-            opened.taken_bytes += moved_bytes
+            opened.taken_bytes += asked.moved_bytes
         elif isinstance(request, sent.Read | sent.Write | sent.Readdir) and code not in (Code.OK, Code.EOF):
             opened.status = code
             if isinstance(request, sent.Write):
-                self._events += opened.lose_written()
-        elif isinstance(request, sent.Fsetstat) and code == Code.OK and request.attributes.size is not None:
-            self._events += opened.resized(request.attributes.size)
+                opened.lose_written()
+                self._events += opened.untaken(asked.piece)
+        elif isinstance(request, sent.Fsetstat) and request.attributes.size is not None:
+            if code == Code.OK:
+                opened.resized(request.attributes.size)
+            elif opened.may_write:
+                self._events += opened.untaken(asked.piece)
 
     def _take_data(self, asked: _Asked, answer: sent.Data) -> None:
         request, opened = asked.request, asked.opened
@@ -323,13 +348,17 @@ class Relay:
         assert opened is not None  # noqa: S101  a read has a handle
         if len(answer.data) > min(request.length, DATA_LIMIT):
             raise malformed(f"the server read {len(answer.data)} bytes where {request.length} were asked")
+        if words := opened.too_large(request.offset + len(answer.data)):
+            self._events += opened.refused(words)
+            self._answer(request.id, Code.PERMISSION_DENIED, words)
+            return
         self._events += opened.came(request.offset, answer.data)
         self._events += [Send(Side.CLIENT, codec.written_head(answer)), Send(Side.CLIENT, answer.data)]
 
     def _take_handle(self, asked: _Asked, answer: sent.Handle) -> None:
         assert asked.op is not None  # noqa: S101  what opens is asked for
-        is_kept = isinstance(asked.verdict, Allowed) and asked.verdict.is_kept
-        ours = self._handles.add(answer.handle, asked.op, asked.token, is_kept=is_kept)
+        keep_bytes = asked.verdict.keep_bytes if isinstance(asked.verdict, Allowed) else 0
+        ours = self._handles.add(answer.handle, asked.op, asked.token, keep_bytes=keep_bytes)
         if ours is None:
             raise malformed("the server gives one handle to two")
         self._events.append(Send(Side.CLIENT, codec.written(sent.Handle(answer.id, ours))))

@@ -18,7 +18,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from dockwarden.doors.ssh.files.contents import Moved
-from dockwarden.doors.ssh.files.events import Allowed, Ask, Broke, Content, Denied, Event, Send, SendEnd, Side, Verdict
+from dockwarden.doors.ssh.files.events import Allowed, Ask, Broke, Content, Denied, Event, Send, SendEnd, Side, TooLarge, Verdict
 from dockwarden.doors.ssh.files.operations import Deed, FileDone, FileOp
 from dockwarden.doors.ssh.files.packets import Attributes, Code
 from dockwarden.doors.ssh.files.scp_command import ScpCommand
@@ -237,8 +237,12 @@ class ScpRelay:
         return source, b""
 
     def _judged(self, entry: _Entry, verdict: Verdict) -> None:
+        if isinstance(verdict, Allowed) and 0 < verdict.keep_bytes < entry.size:
+            why = f"contents are kept, and of no file beyond {verdict.keep_bytes} bytes"
+            self._events += [TooLarge(entry.op, why), FileDone(entry.op, entry.token, Code.PERMISSION_DENIED, size=entry.size)]
+            verdict = Denied(why)
         if isinstance(verdict, Allowed):
-            entry.is_kept = verdict.is_kept
+            entry.is_kept = verdict.keep_bytes > 0
             self._pass(self._taker, entry.line, _Due.ENTRY)
             return
         assert isinstance(verdict, Denied)  # noqa: S101  the other of the two
