@@ -87,6 +87,9 @@ class Reel:
         if self.broken:
             raise Unavailable("tape.broken", self.broken)
 
+    async def room(self) -> None:
+        await self.settle()
+
     async def end(self, why: str = "") -> None:
         del why
         self.is_ended = True
@@ -262,6 +265,25 @@ def test_where_policy_lets_it_go_on_it_is_passed_on_unrecorded() -> None:
         joint.sent(b"in")
         joint.shown(b"out")
         assert ([b"in"], [("out", b"out")], []) == (far.told, near.told, over)
+
+    run(work)
+
+
+def test_so_it_is_in_a_terminal_with_what_waited_to_be_durable_and_all_after_it() -> None:
+    async def work() -> None:
+        joint, near, far, reel, over = made(is_terminal=True)
+        assert joint.session is not None
+        joint.taped(joint.session, is_strict=False)
+        joint.joined(far)
+        joint.shown(b"one")
+        await passes()
+        assert [] == near.told
+        reel.broken = "no space"
+        reel.durable.set()
+        await passes()
+        joint.shown(b"two")
+        await passes()
+        assert ([("out", b"one"), ("out", b"two")], []) == (near.told, over)
 
     run(work)
 

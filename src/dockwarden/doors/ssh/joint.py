@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from dockwarden.doors.ssh.house import Recorded, Watch
 from dockwarden.doors.ssh.sides import Ending, Far, Gate, Near, Through
@@ -264,10 +264,10 @@ class Joint:
         """Show what waits as soon as it is durable, until nothing does; or wait for room."""
         try:
             if not self._waiting:  # it is the tape that was full
-                await session.tape.room()
+                await self._unless_it_may_go_on(session.tape.room())
             while self._waiting and not self._is_over:
                 ready, self._waiting = self._waiting, []  # not what comes while these settle
-                await session.tape.settle()
+                await self._unless_it_may_go_on(session.tape.settle())
                 for data, is_error in ready:
                     self._near.show(data, is_error=is_error)
         except Refused as error:
@@ -278,6 +278,14 @@ class Joint:
             self._out.open(SETTLING)
             if self._eof is not None and self._eof.when() <= asyncio.get_running_loop().time():
                 self._show_eof()
+
+    async def _unless_it_may_go_on(self, recorded: Awaitable[None]) -> None:
+        """Wait for what is to be durable. Raises: Refused: it is not, and the stream ends with that."""
+        try:
+            await recorded
+        except Refused:
+            if self._is_strict:
+                raise
 
     def _hold_far(self) -> None:
         if self._far is not None:
