@@ -108,7 +108,7 @@ def again(warden: Warden, quota: int, how: int = signal.SIGTERM) -> None:
 
 
 def doctor(warden: Warden) -> str:
-    return str(next(one["what"] for one in json.loads(cli(warden, "doctor", "--json").stdout) if one["part"] == "tapes"))
+    return str(next(one["what"] for one in json.loads(cli(warden, "doctor", "--json").stdout) if one["part"] == "tape store"))
 
 
 def figures(warden: Warden) -> dict[str, float]:

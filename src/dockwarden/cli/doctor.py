@@ -162,13 +162,13 @@ def _tapes(settings: Settings) -> Iterator[Finding]:
     try:
         lag = unstored_in(settings.tapes_dir)
     except OSError as error:
-        yield Finding("tapes", BAD, f"{settings.tapes_dir} cannot be read ({error.strerror})", "see who owns it")
+        yield Finding("tape store", BAD, f"{settings.tapes_dir} cannot be read ({error.strerror})", "see who owns it")
         return
     what = f"{lag.tapes} tapes are not in {settings.tapes.store} yet: {lag.bytes} bytes, the oldest {lag.age_s:.0f} s old"
     if lag.age_s > max(WARN_S, 10 * settings.tapes.store_every_s):
-        yield Finding("tapes", WARN, what, f"see the log of dockwarden serve for: {LATE}")
+        yield Finding("tape store", WARN, what, f"see the log of dockwarden serve for: {LATE}")
     else:
-        yield Finding("tapes", OK, what if lag.tapes else f"all are in {settings.tapes.store}")
+        yield Finding("tape store", OK, what if lag.tapes else f"all are in {settings.tapes.store}")
 
 
 def _room(settings: Settings) -> Finding:
