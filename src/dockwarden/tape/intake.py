@@ -26,7 +26,7 @@ News = Callable[[], Sequence[bytes] | None]
 """The secrets to be masked from now on, `None` if they are those of the last time. Asked before each piece."""
 
 
-LOOKED_AT = 16 << 10
+LOOKED_AT = 64 << 10
 """Bytes that are looked through at once."""
 BURST_S, SHARE = 0.25, 0.1
 """How much of a processor's time looking for secrets takes in one session, at most: so much at once, and this part of it in the long run."""

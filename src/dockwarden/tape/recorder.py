@@ -257,7 +257,8 @@ class Recorder:
                 tape.undurable_us = now_us
             if not tape.waiting:
                 tape.waiting_us = now_us
-                self._writer.lock.notify()
+                if self._writer.is_resting:  # an echo is written by who is asked to hurry: to wake both would cost it a twentieth
+                    self._writer.lock.notify()
             tape.waiting.append(frame)
             tape.added += 1
             tape.waiting_bytes += len(frame.data)

@@ -111,7 +111,8 @@ class Sieve:
         """Where in `data` the second of two zero bytes stands, -1 if nowhere."""
         if data[:1] == b"\0" and self._raw[-1:] == b"\0":
             return 0
-        return data.find(b"\0\0") + 1 or -1
+        at = data.find(0)  # the search for one byte is twenty times as quick, and most text has none
+        return data.find(b"\0\0", at) + 1 or -1 if at >= 0 else -1
 
     def _sift(self, data: bytes, *, is_end: bool) -> bytes:
         raw, at, since = self._raw + data, self._kept, -1

@@ -58,6 +58,8 @@ class Writer:
         self.lock = threading.Condition()
         self.tapes: dict[str, Tape] = {}
         self.written_bytes = 0
+        self.is_resting = False
+        """Whether the thread that writes sleeps until it is woken: else it looks again before anything that comes now is due."""
         self._is_closing = False
         self._unsynced: SimpleQueue[Tape | None] = SimpleQueue()
         roots = {"recorder": self._write_all, "recorder-sync": self._sync_all}
@@ -113,7 +115,9 @@ class Writer:
                 if not due:
                     if self._is_closing:
                         break
+                    self.is_resting = sleep_s is None
                     self.lock.wait(sleep_s)
+                    self.is_resting = False
                     due, _ = self._due()
             for tape in due:
                 self._write(tape)
