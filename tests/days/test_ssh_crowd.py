@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import json
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncssh
 import pytest
 
 from days.test_secrets import cli
@@ -121,6 +123,10 @@ def connected(pid: int, port: int) -> int:
     return len([row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01" and f"socket:[{row[9]}]" in held])
 
 
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 def verified(bastion: Bastion, id: str) -> None:
     done = cli(bastion.warden, "session", "verify", id)
     assert 0 == done.returncode, done.stdout + done.stderr
@@ -157,6 +163,32 @@ def test_a_process_that_dies_takes_its_own_sessions_alone(bastion: Bastion) -> N
         assert "ssh.carrier_ended" in log
         assert len(before - two(bastion)) == 1  # another is there
         assert [0, 0] == [bastion.run("olga", "%web", "true").returncode for _ in range(2)]
+
+
+def test_who_hangs_up_while_something_begins_takes_nobody_with_them_and_leaves_no_way_open(bastion: Bastion) -> None:
+    assert bastion.warden.process is not None
+    pids = two(bastion)
+
+    async def hasty(place: str, wait_s: float) -> None:
+        options: dict[str, Any] = {"username": f"olga{place}", "client_keys": [str(bastion.keys / "olga")], "known_hosts": None, "config": None}
+        with contextlib.suppress(OSError, asyncssh.Error):
+            client = await asyncssh.connect("127.0.0.1", bastion.port, **options)
+            asking = asyncio.gather(*(client.create_process("true") for _ in range(3)), return_exceptions=True)
+            await asyncio.sleep(wait_s)
+            client.abort()
+            await asking
+
+    async def many() -> None:
+        for wait_s in (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06) * 2:
+            await asyncio.gather(*(hasty(place, wait_s) for place in ("%web", "%web", "%prod", "%nohost", "%container.x", "")))
+
+    with both(bastion) as pair:
+        before = {pid: descriptors(pid) for pid in pids}
+        asyncio.run(many())
+        for cat in pair:
+            cat.says("still here")
+        assert pids == carriers(bastion)
+        soon(lambda: all(descriptors(pid) <= before[pid] + 2 for pid in pids))
 
 
 def test_who_looks_on_and_who_ends_one_sees_them_all(bastion: Bastion) -> None:

@@ -107,7 +107,7 @@ class OwnVisit:
         self._person = ""
         self.wanted = Wanted("")
         self.principal = NOBODY
-        self._has_key = self._has_code = False
+        self._has_key = self._has_code = self._is_gone = False
 
     # --- who ---
 
@@ -131,7 +131,8 @@ class OwnVisit:
             return False
         trail.outcome(200, detail={"source": self.source, "name": said(self.wanted.words)}, changing=False)
         self.principal = person
-        self._desk.visits.add(self)
+        if not self._is_gone:  # nobody would take it away again
+            self._desk.visits.add(self)
         return True
 
     async def _wants_second(self, person: Principal, trail: Trail) -> bool:
@@ -227,6 +228,7 @@ class OwnVisit:
 
     def leave(self) -> None:
         """See `house.Visit`."""
+        self._is_gone = True
         self._desk.visits.discard(self)
 
 

@@ -34,9 +34,19 @@ class InsideLink(EngineLink):
     def __init__(self, pair: Callable[[], Awaitable[socket.socket]]) -> None:
         super().__init__("", pool=4)
         self.pair = pair
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End every connection, and make no more: nobody would end those."""
+        self._is_closed = True
+        super().close()
 
     async def _dial(self, make: Callable[[], EngineConnection]) -> EngineConnection:
-        return (await asyncio.get_running_loop().create_connection(make, sock=await self.pair()))[1]
+        connection = (await asyncio.get_running_loop().create_connection(make, sock=await self.pair()))[1]
+        if self._is_closed:
+            connection.abort()
+            raise ConnectionResetError(0, "the client is gone")
+        return connection
 
 
 class _Raw(asyncio.Protocol):

@@ -60,6 +60,7 @@ class PersonWays:
         self._inside = InsideLink(visit.docker)
         self._upstreams: list[Upstream] = []
         self._upstream_lock = asyncio.Lock()
+        self._is_closed = False
         self._reaches_engine = True
         self._errands: dict[Joint, Errand] = {}
 
@@ -70,6 +71,7 @@ class PersonWays:
 
     def close(self) -> None:
         """The client is gone: so is the way to the host."""
+        self._is_closed = True
         self._inside.close()
         for upstream in self._upstreams:
             upstream.connection.close()
@@ -155,6 +157,9 @@ class PersonWays:
             self._upstreams = [one for one in self._upstreams if not one.connection.is_closed()]
             if not self._upstreams or self._upstreams[-1].to != to:  # what is open by a way that was goes on, and nothing new goes by it
                 connection = await connect(host.place, login, host.host_keys, *await errand.credential())
+                if self._is_closed:  # nobody would close it any more
+                    connection.close()
+                    raise Unavailable("ssh.gone", "the client was gone before it began")
                 self._upstreams.append(Upstream(connection, Line(connection), to))
                 self._reaches_engine = await self._house.reaches.ask(host, login, connection, self._house.engine_sockets)
             return self._upstreams[-1]

@@ -638,3 +638,32 @@ def test_every_deed_that_was_allowed_is_told_once_whatever_comes(moves) -> None:
     session.do(session.relay.over())
 
     assert sorted(allowed) == sorted(done.token for done in session.of(FileDone))
+
+
+def test_what_was_cut_off_before_it_joined_up_is_in_no_digest() -> None:
+    """The file is `abcdef`; `gone` was written early, cut off, and would have been taken for its end."""
+    one = Session()
+    handle = one.open(Flag.WRITE | Flag.CREAT)
+    for step in (
+        sent.Write(2, handle, 6, memoryview(b"gone")), sent.Write(3, handle, 0, memoryview(b"abc")),
+        sent.Fsetstat(4, handle, sent.Attributes(size=3)), sent.Write(5, handle, 3, memoryview(b"def")), sent.Close(6, handle),
+    ):  # fmt: skip
+        one.client(step)
+        one.server(ok(step.id))
+
+    (done,) = [done for done in one.of(FileDone) if done.token == 1]
+    assert ("", False) == (done.written.sha256, done.is_complete)
+
+
+@pytest.mark.parametrize(("flags", "is_new"), [(Flag.EXCL, False), (Flag.CREAT | Flag.EXCL, True), (Flag.TRUNC, True), (Flag.CREAT, False)])
+def test_a_file_that_was_there_is_not_complete_by_what_was_written_over_its_beginning(flags: Flag, *, is_new: bool) -> None:
+    """`EXCL` without `CREAT` opens what is there as it is (OpenSSH on Linux)."""
+    one = Session()
+    handle = one.open(Flag.WRITE | flags)
+    one.client(sent.Write(2, handle, 0, memoryview(b"harmless")))
+    one.server(ok(2))
+    one.client(sent.Close(3, handle))
+    one.server(ok(3))
+
+    (done,) = one.of(FileDone)
+    assert (digest(b"harmless"), is_new) == (done.written.sha256, done.is_complete)

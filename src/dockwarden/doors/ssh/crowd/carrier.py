@@ -180,74 +180,94 @@ class FarDesk:
 
 
 class FarVisit:
-    """See `house.Visit`."""
+    """See `house.Visit`. Once it has left, the house knows it no more, and would end who asks about it: so nothing is asked."""
 
     def __init__(self, house: House, source: str, dismiss: Callable[[str], None]) -> None:
         self._house, self._source, self._client = house, source, house.number
+        self.is_gone = False
         house.dismiss[self._client] = dismiss
+
+    @property
+    def here(self) -> int:
+        """Its number. Raises: Unavailable: `ssh.gone`; it has left."""
+        if self.is_gone:
+            raise Unavailable("ssh.gone", "the client is gone")
+        return self._client
 
     async def keys(self, wanted: Wanted | None) -> tuple[str, ...]:
         """See `house.Visit`."""
+        if self.is_gone:
+            return ()
         return await self._house.ask(say.Keys(self._house.number, self._client, self._source, wanted), tuple[str, ...])
 
     async def enter(self) -> bool:
         """See `house.Visit`."""
-        return await self._house.ask(say.Enter(self._house.number, self._client), bool)
+        return await self._house.ask(say.Enter(self._house.number, self.here), bool)
 
     async def code(self, code: str) -> bool:
         """See `house.Visit`."""
+        if self.is_gone:
+            return False
         return await self._house.ask(say.Code(self._house.number, self._client, code), bool)
 
     async def still(self) -> None:
         """See `house.Visit`."""
-        await self._house.ask(say.Still(self._house.number, self._client), type(None))
+        await self._house.ask(say.Still(self._house.number, self.here), type(None))
 
     async def host_at(self, address: str, port: int) -> Host | None:
         """See `house.Visit`."""
+        if self.is_gone:
+            return None
         return await self._house.ask(say.HostAt(self._house.number, self._client, address, port), Host | None)  # type: ignore[arg-type]  # as above
 
     async def places(self) -> str:
         """See `house.Visit`."""
-        return await self._house.ask(say.Places(self._house.number, self._client), str)
+        return await self._house.ask(say.Places(self._house.number, self.here), str)
 
     def not_open(self, why: str) -> None:
         """See `house.Visit`."""
-        self._house.tell(say.NotOpen(self._client, why))
+        if not self.is_gone:
+            self._house.tell(say.NotOpen(self._client, why))
 
     async def docker(self) -> socket.socket:
         """See `house.Visit`."""
-        sock = await self._house.ask_for_socket(say.Docker(self._house.number, self._client))
+        sock = await self._house.ask_for_socket(say.Docker(self._house.number, self.here))
         sock.setblocking(False)
         return sock
 
     def errand(self, action: str, forward: tuple[str, int] = NOWHERE) -> FarErrand:
         """See `house.Visit`."""
-        return FarErrand(self._house, self._client, action, forward)
+        return FarErrand(self._house, self, action, forward)
 
     def leave(self) -> None:
         """See `house.Visit`."""
+        self.is_gone = True
         del self._house.dismiss[self._client]
         self._house.tell(say.Leave(self._client))
 
 
 class FarErrand:
-    """See `house.Errand`."""
+    """See `house.Errand`. One that was not opened is over for the house as soon as its client has left."""
 
-    def __init__(self, house: House, client: int, action: str, forward: tuple[str, int]) -> None:
-        self._house, self._client, self._action, self._forward = house, client, action, forward
+    def __init__(self, house: House, visit: FarVisit, action: str, forward: tuple[str, int]) -> None:
+        self._house, self._visit, self._action, self._forward = house, visit, action, forward
         self._number = house.number
+        self._is_opened = self._is_over = False
 
     async def place(self) -> Place:
         """See `house.Errand`."""
-        return await self._house.ask(say.Run(self._house.number, self._client, self._number, self._action, self._forward), Place)
+        return await self._house.ask(say.Run(self._house.number, self._visit.here, self._number, self._action, self._forward), Place)
 
     async def credential(self) -> tuple[Secret, str]:
         """See `house.Errand`."""
+        _ = self._visit.here
         secret, certificate = await self._house.ask(say.Credential(self._house.number, self._number), tuple[bytes, str])
         return Secret(secret), certificate
 
     async def open(self, beginning: Beginning, stream: Streams) -> FarKept:
         """See `house.Errand`."""
+        _ = self._visit.here
+        self._is_opened = True
         self._house.streams[self._number] = stream
         try:
             opened = await self._house.ask(say.Open(self._house.number, self._number, beginning), Opened)
@@ -270,10 +290,13 @@ class FarErrand:
 
     def refused(self, error: Refused) -> None:
         """See `house.Errand`."""
+        if self._is_over or (self._visit.is_gone and not self._is_opened):
+            return
         self._house.tell(say.NotDone(self._number, type(error).__name__, error.code, error.message))
 
     def over(self, bytes_in: int, bytes_out: int, ended: str) -> None:
         """See `house.Errand`."""
+        self._is_over = True
         self._house.ended(self._number)
         self._house.tell(say.Over(self._number, bytes_in, bytes_out, ended))
 

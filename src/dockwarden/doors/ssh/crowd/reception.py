@@ -30,7 +30,7 @@ from dockwarden.tape.recorder import FULL_BYTES, Tape
 from dockwarden.tape.sessions import Session
 from dockwarden.tape.terms import State
 from dockwarden.tape.vigil import Vigil
-from dockwarden.words.errors import Broken, Refused
+from dockwarden.words.errors import Broken, Refused, Unavailable
 
 CUT_OFF = "the process that carried it ended"
 MOST_CLIENTS, MOST_ERRANDS = 2048, 1 << 17
@@ -273,7 +273,8 @@ class Reception:
         if (visit := self._visits.pop(client, None)) is not None:  # one that never said who it is, is not there
             visit.leave()
         for number in [number for number, held in self._errands.items() if held.client == client and held.stream is None]:
-            del self._errands[number]
+            with contextlib.suppress(Refused):
+                self._errands.pop(number).errand.refused(Unavailable("ssh.gone", "the client was gone before it began"))
 
     # --- errands ---
 

@@ -45,6 +45,11 @@ class Contents:
         """Where the run from 0 ends so far."""
         return self._run_end
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether all that moved by now is one run from 0: nothing waits to be joined to it."""
+        return self.is_one_run and not self._early
+
     def add(self, offset: int, data: Buffer) -> None:
         """Take one piece."""
         if not data:

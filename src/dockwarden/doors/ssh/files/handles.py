@@ -11,7 +11,7 @@ from dockwarden.doors.ssh.files.packets import Code, Flag
 from dockwarden.doors.ssh.files.wire import U64
 
 HANDLE_LIMIT = 1024
-STARTS_EMPTY = Flag.TRUNC | Flag.EXCL
+_NEW = Flag.CREAT | Flag.EXCL
 _READING, _WRITING = (Deed.READ, Deed.READ_WRITE), (Deed.WRITE, Deed.READ_WRITE)
 
 
@@ -53,6 +53,11 @@ class Opened:
     def may_write(self) -> bool:
         """Whether it was opened, and judged, for writing; making or emptying a file alone is not that."""
         return self.op.deed in _WRITING and bool(self.op.flags & Flag.WRITE)
+
+    @property
+    def _starts_empty(self) -> bool:
+        """Whether nothing was in it; a server does not heed `EXCL` where it makes nothing."""
+        return bool(self.op.flags & Flag.TRUNC) or self.op.flags & _NEW == _NEW
 
     def came(self, offset: int, data: Buffer) -> list[Event]:
         """The server read this."""
@@ -103,7 +108,7 @@ class Opened:
 
     def resized(self, size: int) -> None:
         """The client set its size: `scp` writes into what was there, and cuts it to what it wrote."""
-        self.is_cut_to_written = self.written.is_one_run and size == self.written.next
+        self.is_cut_to_written = self.written.is_joined and size == self.written.next
         if not self.is_cut_to_written:
             self.lose_written()
 
@@ -121,7 +126,7 @@ class Opened:
         self.read.end()
         self.written.end()
         is_closed = status == Code.OK == self.status
-        is_new = is_closed and self.is_written_whole and (self.is_cut_to_written or bool(self.op.flags & STARTS_EMPTY))
+        is_new = is_closed and self.is_written_whole and (self.is_cut_to_written or self._starts_empty)
         is_all_read = self.is_read_to_end or self.size == self.read.next
         read = self.read.moved(is_empty_known=self.may_read and is_all_read and not self.read.bytes)
         written = self.written.moved(is_empty_known=self.may_write and is_new)
