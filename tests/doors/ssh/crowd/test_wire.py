@@ -88,6 +88,44 @@ async def test_while_it_is_held_nothing_is_read(ends: tuple[End, End]) -> None:
     assert 300 == len(other.heard)
 
 
+async def test_what_was_said_before_the_end_is_heard(ends: tuple[End, End]) -> None:
+    """Also by who did not read: a carrier that is killed was held, or its end is known before its last words are."""
+    one, other = ends
+    other.wire.hold()
+    said = [frame(number) for number in range(20)]
+    for message in said:
+        one.wire.send(message)
+    async with asyncio.timeout(10):
+        await one.wire.drained.wait()
+    one.wire.close()
+    assert [] == other.heard
+    other.wire.hear_out()
+    assert (said, ["it hung up"]) == (other.heard, other.lost)
+    other.wire.hear_out()
+
+
+async def test_nobody_waits_for_words_of_who_is_still_there(ends: tuple[End, End]) -> None:
+    one, other = ends
+    other.wire.hold()
+    one.wire.send(frame(7))
+    async with asyncio.timeout(10):
+        await one.wire.drained.wait()
+    other.wire.hear_out()
+    assert ([frame(7)], []) == (other.heard, other.lost)
+
+
+async def test_who_has_much_to_say_knows_that_it_is_behind(ends: tuple[End, End]) -> None:
+    one, other = ends
+    other.wire.hold()
+    while not one.wire.is_behind:
+        one.wire.send(frame(8999))
+        await asyncio.sleep(0)
+    other.wire.go_on()
+    async with asyncio.timeout(10):
+        await one.wire.drained.wait()
+    assert not one.wire.is_behind
+
+
 async def test_who_takes_nothing_is_given_up(ends: tuple[End, End]) -> None:
     one, other = ends
     other.wire.hold()

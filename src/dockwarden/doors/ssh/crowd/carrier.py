@@ -16,7 +16,7 @@ import msgspec
 
 from dockwarden.doors.ssh.crowd import messages as say
 from dockwarden.doors.ssh.crowd.messages import Garbled, Opened, Question, refusal
-from dockwarden.doors.ssh.crowd.wire import Wire
+from dockwarden.doors.ssh.crowd.wire import BEHIND_BYTES, Wire
 from dockwarden.doors.ssh.files.events import Allowed
 from dockwarden.doors.ssh.files.operations import FileOp
 from dockwarden.doors.ssh.house import NOWHERE, Beginning, Place, SshHouse, Streams
@@ -61,8 +61,13 @@ class House:
         """Set where there is nothing more to do: the house is gone, or asks for the end."""
         self.is_gone = False
         self.came: Callable[[socket.socket], None] = socket.socket.close
-        self.tell = self._wire.send
+        self.tell, self.drained = self._wire.send, self._wire.drained
         self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it should hear what was told before much more is: what was shown and not told is lost with this process."""
+        return self._wire.is_behind
 
     @property
     def number(self) -> int:
@@ -86,7 +91,7 @@ class House:
         self._is_empty.clear()
         if self.streams:
             await self._is_empty.wait()
-        await self._wire.drained.wait()
+        await self.drained.wait()
 
     async def ask(self, question: Question, answer: type[T]) -> T:
         """Put a question to the house. Raises: Refused: as the house says."""
@@ -355,7 +360,7 @@ class FarTape:
     @property
     def is_full(self) -> bool:
         """See `house.Recording`."""
-        return self._added - self._durable >= FULL_BYTES
+        return self._added - self._durable >= (BEHIND_BYTES if self._house.is_behind else FULL_BYTES)
 
     async def settle(self) -> None:
         """See `house.Recording`."""
@@ -366,7 +371,9 @@ class FarTape:
 
     async def room(self) -> None:
         """See `house.Recording`."""
-        if self._asking:
+        if self._house.is_behind:
+            await self._house.drained.wait()
+        elif self._asking:
             await asyncio.wait((next(iter(self._asking)),))  # the oldest one
         else:
             await self.settle()

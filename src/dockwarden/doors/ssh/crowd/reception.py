@@ -136,7 +136,8 @@ class Reception:
         self._loop.call_later(END_S, look)
 
     async def lost(self) -> None:
-        """It is gone: end what it carried."""
+        """It is gone: end what it carried, with all that it had said on the tapes."""
+        self._wire.hear_out()
         self._wire.close()
         for client in tuple(self._visits):
             self._left(client)

@@ -14,6 +14,8 @@ AT_ONCE = 64
 """Messages that go in one call."""
 MOST_UNSENT = 64 << 20
 """With so many bytes waiting, the other end takes nothing."""
+BEHIND_BYTES = 1 << 20
+"""With so many bytes waiting, who says much should wait until they have gone: they are lost if this process is killed."""
 
 
 class Wire:
@@ -59,6 +61,16 @@ class Wire:
             self._is_flushing = True
             self._loop.call_soon(self._flush)  # what else is said in this turn goes with it
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits to be sent than should."""
+        return self._unsent > BEHIND_BYTES
+
+    def hear_out(self) -> None:
+        """Hear what the other end had sent before it was gone."""
+        while not self._is_closed and self._hears_more():
+            pass
+
     def close(self) -> None:
         """End it."""
         if self._is_closed:
@@ -78,21 +90,25 @@ class Wire:
             self._lost(why)
 
     def _readable(self) -> None:
+        self._hears_more()
+
+    def _hears_more(self) -> bool:
+        """Hear what is there; whether that was anything."""
         try:
             data = self._received()
             if not data:
                 self._end("it hung up")
-                return
             for body in self._pieces.feed(data):
                 if self._is_closed:
-                    return
+                    break
                 self._heard(body)
         except BlockingIOError:
-            return
+            return False
         except (OSError, Garbled) as error:
             self._end(str(error))
         except Exception as error:  # noqa: BLE001  a callback's root: what came behind it would be lost, so nothing may go on
             self._end(f"{type(error).__name__} in what it said")
+        return not self._is_closed
 
     def _received(self) -> bytes:
         if not self._takes_sockets:
