@@ -30,7 +30,8 @@ from rich.table import Table  # noqa: E402
 
 from bench.search import memory_mib  # noqa: E402
 from fixtures.engine import PrivateEngine, make_engine  # noqa: E402  the tests' own Engine serves here, too
-from fixtures.ssh import LOGIN, Bastion, Target, free_port, openssh_server, ssh_door  # noqa: E402  as above
+from fixtures.ports import free_port  # noqa: E402  as above
+from fixtures.ssh import LOGIN, Bastion, Target, openssh_server, ssh_door  # noqa: E402  as above
 from fixtures.warden import ALICE, BOB, Warden  # noqa: E402  as above
 
 PART = 8 if os.environ.get("DOCKWARDEN_BENCH_QUICK") else 1

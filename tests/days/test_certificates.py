@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.engine import PrivateEngine
+from fixtures.ports import free_port
 from fixtures.warden import Warden
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "certificates.md").read_text("utf-8")
@@ -27,8 +27,7 @@ def blocks(kind: str) -> list[str]:
 @pytest.fixture
 def house(engine: PrivateEngine) -> Iterator[tuple[Warden, str]]:
     """A dockwarden with the page's door, and the address it has here."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port = one.getsockname()[1]
+    port = free_port()
     folder = Path("/var/tmp") / f"dwc{os.getpid()}{time.monotonic_ns() % 10**6}"
     folder.mkdir(mode=0o755)
     made = Warden(folder, engine.address)

@@ -17,8 +17,9 @@ import pytest
 
 from days.test_secrets import asked, cli
 from days.test_sessions import container, ended, listed, newest
-from fixtures.bucket import CREDENTIALS, Bucket, bucket, free_port
+from fixtures.bucket import CREDENTIALS, Bucket, bucket
 from fixtures.engine import PrivateEngine
+from fixtures.ports import free_port
 from fixtures.warden import ADMIN, ALICE, AUDITOR, BOB, OPS, Warden
 
 pytestmark = pytest.mark.timeout(240)

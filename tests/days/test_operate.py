@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,14 +18,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.engine import PrivateEngine
+from fixtures.ports import free_port
 from fixtures.warden import ALICE, Warden, dockwarden
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture

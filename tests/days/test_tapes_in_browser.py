@@ -10,7 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
 import struct
 import subprocess
 import termios
@@ -29,6 +28,7 @@ from days.test_sessions import Terminal, container, exported
 from fixtures.certificates import Authority
 from fixtures.engine import PrivateEngine
 from fixtures.player import Shown, chromium, fetch_player, open_page
+from fixtures.ports import free_port
 from fixtures.warden import ALICE, AUDITOR, BOB, Warden
 
 pytestmark = pytest.mark.timeout(240)
@@ -87,8 +87,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(engine: PrivateEngine) -> Iterator[House]:
     fetch_player()
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port = one.getsockname()[1]
+    port = free_port()
     folder = Path("/var/tmp") / f"dwtapes{os.getpid()}"
     folder.mkdir(mode=0o755)
     made = Warden(folder, engine.address, volumes=True)

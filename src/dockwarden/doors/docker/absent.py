@@ -66,7 +66,7 @@ async def image_absent(text: str, ask: Asked, version: str) -> Hidden:
     image = no_one + _tag_of(text)
     has_tag = ":" in text.rpartition("/")[2]
     target = f"/v{version}/containers/create" if version else "/containers/create"
-    said = await _say(Request("POST", target, JSON, msgspec.json.encode({"Image": image, "Cmd": ["-"]})), ask)
+    said = await _say(Request("POST", target, JSON, msgspec.json.encode({"Cmd": ["-"], "Image": image})), ask)
     message = _message(said)
     words = message.replace(f"{no_one}:latest", text if has_tag else f"{text}:latest").replace(image, text)
     if no_one not in message or no_one in words:
