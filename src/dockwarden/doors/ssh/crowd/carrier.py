@@ -194,10 +194,14 @@ class FarVisit:
 
     @property
     def here(self) -> int:
-        """Its number. Raises: Unavailable: `ssh.gone`; it has left."""
+        """Its number. Raises: as `stay`."""
+        self.stay()
+        return self._client
+
+    def stay(self) -> None:
+        """Return if it is there. Raises: Unavailable: `ssh.gone`; it has left."""
         if self.is_gone:
             raise Unavailable("ssh.gone", "the client is gone")
-        return self._client
 
     async def keys(self, wanted: Wanted | None) -> tuple[str, ...]:
         """See `house.Visit`."""
@@ -265,13 +269,13 @@ class FarErrand:
 
     async def credential(self) -> tuple[Secret, str]:
         """See `house.Errand`."""
-        _ = self._visit.here
+        self._visit.stay()
         secret, certificate = await self._house.ask(say.Credential(self._house.number, self._number), tuple[bytes, str])
         return Secret(secret), certificate
 
     async def open(self, beginning: Beginning, stream: Streams) -> FarKept:
         """See `house.Errand`."""
-        _ = self._visit.here
+        self._visit.stay()
         self._is_opened = True
         self._house.streams[self._number] = stream
         try:

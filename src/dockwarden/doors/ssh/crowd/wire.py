@@ -68,7 +68,7 @@ class Wire:
 
     def hear_out(self) -> None:
         """Hear what the other end had sent before it was gone."""
-        while not self._is_closed and self._hears_more():
+        while not self._is_closed and self._readable():
             pass
 
     def close(self) -> None:
@@ -89,10 +89,7 @@ class Wire:
             self.close()
             self._lost(why)
 
-    def _readable(self) -> None:
-        self._hears_more()
-
-    def _hears_more(self) -> bool:
+    def _readable(self) -> bool:
         """Hear what is there; whether that was anything."""
         try:
             data = self._received()

@@ -92,6 +92,10 @@ class Allowed:
 
     keep_bytes: int = 0
 
+    def too_large(self, end: int) -> str:
+        """Why nothing may move up to `end`, "" where it may."""
+        return f"contents are kept, and of no file beyond {self.keep_bytes} bytes" if 0 < self.keep_bytes < end else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Denied:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dockwarden.doors.ssh.files.contents import Budget, Buffer, Contents, Moved
-from dockwarden.doors.ssh.files.events import Content, Cut, Event, TooLarge, Untaken
+from dockwarden.doors.ssh.files.events import Allowed, Content, Cut, Event, TooLarge, Untaken
 from dockwarden.doors.ssh.files.operations import Deed, FileDone, FileOp
 from dockwarden.doors.ssh.files.packets import Code, Flag
 from dockwarden.doors.ssh.files.wire import U64
@@ -91,7 +91,7 @@ class Opened:
 
     def too_large(self, end: int) -> str:
         """Why nothing may move up to `end`, "" where it may."""
-        return f"contents are kept, and of no file beyond {self.keep_bytes} bytes" if 0 < self.keep_bytes < end else ""
+        return Allowed(self.keep_bytes).too_large(end)
 
     def refused(self, words: str) -> list[Event]:
         """Something was not passed on: it is not the whole file any more, and the person is told, once."""

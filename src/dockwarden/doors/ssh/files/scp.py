@@ -237,8 +237,7 @@ class ScpRelay:
         return source, b""
 
     def _judged(self, entry: _Entry, verdict: Verdict) -> None:
-        if isinstance(verdict, Allowed) and 0 < verdict.keep_bytes < entry.size:
-            why = f"contents are kept, and of no file beyond {verdict.keep_bytes} bytes"
+        if isinstance(verdict, Allowed) and (why := verdict.too_large(entry.size)):
             self._events += [TooLarge(entry.op, why), FileDone(entry.op, entry.token, Code.PERMISSION_DENIED, size=entry.size)]
             verdict = Denied(why)
         if isinstance(verdict, Allowed):
