@@ -237,7 +237,9 @@ def test_a_code_is_asked_for_where_policy_wants_one_and_is_good_once(bastion: Ba
     warden = bastion.warden
     policy = warden.dir / "policies" / "ssh.cedar"
     before = policy.read_text()
-    policy.write_text(before.replace('@id("ssh-people-come-in")', '@id("ssh-people-come-in")\n@harden("second-factor")'))
+    saved = policy.with_suffix(".new")
+    saved.write_text(before.replace('@id("ssh-people-come-in")', '@id("ssh-people-come-in")\n@harden("second-factor")'))
+    saved.rename(policy)  # at once: of a file that is half written, nobody may come in, which is refused in other words
     try:
         none = until(lambda: bastion.run("olga", "%web", "true", options=("-o", "BatchMode=yes")), lambda done: 255 == done.returncode)
         assert b"dockwarden totp enroll" in none.stderr
